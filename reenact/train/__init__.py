@@ -1,0 +1,1 @@
+"""Training of the starter model, from known factors to the joined network."""
