@@ -18,7 +18,7 @@ DEFORMED_CONVOLUTIONS = 10
 
 @dataclass(frozen=True)
 class Dims:
-    """The sizes that fix a generator: `resolution` in pixels, a power of two; `noise`: with noise maps."""
+    """The sizes of a generator. `resolution` (px) is a power of two; `noise`: has noise maps."""
 
     resolution: int = 256
     channel_base: int = 4096
@@ -39,7 +39,7 @@ class Dims:
 
 @dataclass(frozen=True)
 class Layer:
-    """One modulated layer: its kind and sizes, the W+ row it reads (0-based), its slice of styles [S]."""
+    """One modulated layer: kind, sizes, the W+ row it reads (0-based), its slice of styles [S]."""
 
     name: str
     kind: Literal["conv", "torgb"]
