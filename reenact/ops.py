@@ -2,7 +2,7 @@
 
 Modulating the weights of a convolution by a style s and demodulating them (Karras et al. 2020, eq.
 1 and 3) equals scaling the channels going in by s and those coming out by
-d = rsqrt(s^2 @ W2 + 1e-8), where W2 is the sum of W^2 over the kernel. So the convolutions are plain
+d = rsqrt(s^2 @ W2 + 1e-8), where W2 is the sum of W^2 over the kernel. So convolutions are plain
 ones, and batches are cheap.
 """
 
