@@ -130,7 +130,7 @@ def small(linear: nn.Linear) -> nn.Linear:
 
 
 class IdentityEncoder(nn.Module):
-    """Maps -> offsets of W_ID from the mean latent, [N, rows, w_dim]: one sub-module for each row."""
+    """Maps -> offsets of W_ID from the mean latent, [N, rows, w_dim]: a sub-module for each row."""
 
     def __init__(self, dims: Dims, encoder: EncoderDims) -> None:
         super().__init__()
