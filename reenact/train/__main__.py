@@ -1,0 +1,94 @@
+"""Train the starter model, from rendered heads to weights that ship.
+
+    python -m reenact.talking_heads dataset ...       # first: the pictures (README, "Train your own")
+    python -m reenact.train all --avatars DIR --people DIR --run DIR --minutes 120 --to DIR
+
+`all` runs the stages in the order that works: generator and encoder side by side on known factors, then both joined end
+to end, then the starter's files. Each stage can be run alone, and goes on where it stopped.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from reenact.encoders import EncoderDims
+from reenact.errors import UserError, exit_on_user_error
+from reenact.spaces import Dims
+from reenact.talking_heads.motion import FACTORS
+from reenact.train.data import load_frames
+from reenact.train.encoder import EncoderStage
+from reenact.train.generator import GeneratorStage
+from reenact.train.join import JoinStage
+from reenact.train.starter import write_starter
+
+DIMS, ENCODER = Dims(), EncoderDims(motion=len(FACTORS))
+APART, JOINED = 0.75, 0.25  # how `all` shares its minutes
+
+
+def generator_stage(options: argparse.Namespace, minutes: float) -> GeneratorStage:
+    """Stage 1 as the command line asks for it."""
+    return GeneratorStage(load_frames(options.avatars), options.run, minutes, DIMS, ENCODER)
+
+
+def encoder_stage(options: argparse.Namespace, minutes: float) -> EncoderStage:
+    """Stage 2 as the command line asks for it."""
+    return EncoderStage(load_frames(options.people), options.run, minutes, DIMS, ENCODER)
+
+
+def join_stage(options: argparse.Namespace, minutes: float) -> JoinStage:
+    """Stage 3, on what stages 1 and 2 left in the run's folder."""
+    generator, encoder = generator_stage(options, 0), encoder_stage(options, 0)
+    return JoinStage(generator, encoder, options.run, minutes)
+
+
+def train_all(options: argparse.Namespace) -> None:
+    """All stages; the first two as two processes, one thread each: two threads of one process fight."""
+    common = ["--avatars", str(options.avatars), "--people", str(options.people), "--run", str(options.run)]
+    command = [sys.executable, "-m", "reenact.train"]
+    minutes = ["--minutes", str(options.minutes * APART), "--threads", str(options.threads)]
+    stages = [subprocess.Popen([*command, name, *common, *minutes]) for name in ("generator", "encoder")]
+    if any([stage.wait() for stage in stages]):  # a list: wait for both
+        raise UserError("a stage failed, see above; the same command goes on where it stopped")
+    join = join_stage(options, options.minutes * JOINED)
+    join.train()
+    write_starter(join, options.to)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m reenact.train",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("stage", choices=["all", "generator", "encoder", "join", "starter"])
+    parser.add_argument("--avatars", type=Path, required=True, help="data set of the people that ship")
+    parser.add_argument("--people", type=Path, required=True, help="data set of thousands of others")
+    parser.add_argument("--run", type=Path, required=True, help="snapshots and sheets of pictures")
+    parser.add_argument("--minutes", type=float, default=60, help="budget (default: 60)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    parser.add_argument("--to", type=Path, default=Path("starter"), help="where the starter goes")
+    return parser.parse_args()
+
+
+@exit_on_user_error
+def main() -> int:
+    options = parse()
+    torch.set_num_threads(options.threads)
+    if options.stage == "all":
+        train_all(options)
+    elif options.stage == "generator":
+        generator_stage(options, options.minutes).train()
+    elif options.stage == "encoder":
+        encoder_stage(options, options.minutes).train()
+    elif options.stage == "join":
+        join_stage(options, options.minutes).train()
+    else:
+        write_starter(join_stage(options, 0), options.to)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

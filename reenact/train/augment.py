@@ -1,0 +1,92 @@
+"""The camera between a clean picture and what an encoder sees: window jitter, light, blur, noise, things in the way.
+
+Everything is a tensor operation on a batch, so that it runs where the training runs. Pictures are f32 [N,3,S,S] in
+-1..1. Random numbers come from torch's default generator.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SHIFT = 0.05  # of the window's side; a live window follows the face about as loosely (standard deviation)
+SCALE = 0.08  # of the window's size (standard deviation)
+ROLL = 0.10  # radians (standard deviation)
+
+
+def jitter_window(picture: Tensor, roll: float = ROLL) -> tuple[Tensor, Tensor]:
+    """Shift, scale and turn each picture as a loosely held window would.
+
+    Returns the pictures and the angle [N] in radians by which each head was turned (same sign as the head's roll: the
+    head turns counter-clockwise in the picture), to be added to the roll among the known factors.
+    """
+    n = len(picture)
+    angle = roll * torch.randn(n, device=picture.device)
+    scale = torch.exp(SCALE * torch.randn(n, device=picture.device))
+    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
+    shift = 2 * SHIFT * torch.randn(n, 2, device=picture.device)
+    # where an output pixel looks in the input: y points down, so a counter-clockwise turn reads through its inverse
+    rows = torch.stack([cos, -sin, shift[:, 0], sin, cos, shift[:, 1]], 1).view(n, 2, 3)
+    grid = F.affine_grid(rows, list(picture.shape), align_corners=False)
+    return F.grid_sample(picture, grid, padding_mode="border", align_corners=False), angle
+
+
+def light(picture: Tensor) -> Tensor:
+    """Exposure, contrast, gamma, saturation and white balance of a webcam nobody has set up."""
+
+    def normal(spread: float, channels: int = 1) -> Tensor:
+        return spread * torch.randn(len(picture), channels, 1, 1, device=picture.device)
+
+    x = ((picture + 1) / 2).clamp(1e-4, 1) ** torch.exp(normal(0.25))
+    x = x * torch.exp(normal(0.2) + normal(0.06, 3))
+    grey = x.mean(1, keepdim=True)
+    x = grey + (x - grey) * torch.exp(normal(0.3))
+    mean = x.mean((1, 2, 3), keepdim=True)
+    return ((mean + (x - mean) * torch.exp(normal(0.2))).clamp(0, 1)) * 2 - 1
+
+
+def blur(picture: Tensor) -> Tensor:
+    """Out of focus, or moved: a soft line of 7 taps along each axis, its width drawn for each picture and axis."""
+    n, c, h, w = picture.shape
+    taps = torch.arange(-3, 4, device=picture.device)
+    for shape in ((1, 7), (7, 1)):
+        sigma = 0.3 + 1.2 * torch.rand(n, 1, device=picture.device) ** 2
+        kernel = torch.exp(-0.5 * (taps / sigma) ** 2)
+        kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(c, 0).view(n * c, 1, *shape)
+        padding = (shape[0] // 2, shape[1] // 2)
+        picture = F.conv2d(picture.reshape(1, n * c, h, w), kernel, padding=padding, groups=n * c)
+        picture = picture.view(n, c, h, w)
+    return picture
+
+
+def noise(picture: Tensor) -> Tensor:
+    """Sensor noise (fine) and what compression leaves (blocks of 8 px that are a little too bright or too dark)."""
+    n, _, h, w = picture.shape
+    fine = torch.randn_like(picture) * (0.05 * torch.rand(n, 1, 1, 1, device=picture.device))
+    coarse = torch.randn(n, 3, h // 8, w // 8, device=picture.device) * 0.015
+    return picture + fine + F.interpolate(coarse, size=(h, w))
+
+
+def occlude(picture: Tensor, share: float = 0.15) -> Tensor:
+    """A plain patch (hand, cup, microphone) over some pictures; mostly at the rim, so the face stays readable."""
+    n, _, h, w = picture.shape
+    y, x = torch.meshgrid(
+        torch.linspace(-1, 1, h, device=picture.device),
+        torch.linspace(-1, 1, w, device=picture.device),
+        indexing="ij",
+    )
+    angle = 2 * math.pi * torch.rand(n, 1, 1, device=picture.device)
+    centre_x, centre_y = 0.9 * torch.cos(angle), 0.9 * torch.sin(angle)
+    radius = 0.2 + 0.35 * torch.rand(n, 1, 1, device=picture.device)
+    inside = ((x - centre_x) ** 2 + (y - centre_y) ** 2) < radius**2
+    inside &= torch.rand(n, 1, 1, device=picture.device) < share
+    colour = 2 * torch.rand(n, 3, 1, 1, device=picture.device) - 1
+    return torch.where(inside[:, None], colour, picture)
+
+
+def camera(picture: Tensor, roll: float = ROLL) -> tuple[Tensor, Tensor]:
+    """Clean pictures [N,3,S,S] -> what a camera makes of them [N,3,S,S], and the turn of each head [N] in radians."""
+    picture, angle = jitter_window(picture, roll)
+    picture = noise(light(blur(occlude(picture))))
+    return picture.clamp(-1, 1), angle

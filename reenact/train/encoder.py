@@ -1,0 +1,119 @@
+"""Stage 2, the deformation encoder: a camera's picture of anybody -> the known factors of his or her face.
+
+Thousands of synthetic people, each frame as a camera would deliver it. The motion code that the ten sub-modules give is
+fitted to the standardised factors, so identity, light and background have nothing to win in it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reenact.encoders import EncoderDims
+from reenact.hybrid import Puppeteer
+from reenact.spaces import Dims
+from reenact.talking_heads.motion import FACTORS, factor_scale
+from reenact.train import augment, losses
+from reenact.train.data import Frames, Index, pictures
+from reenact.train.run import DEVICE, Average, Run, learning_rate, mixed_precision
+
+POSE_IMPORTANCE, FACE_IMPORTANCE = 4.0, 3.0
+
+
+def importance() -> Tensor:
+    """What each factor counts in L_fac, f32 [F] with mean 1: pose and gaze most, then jaw and lids."""
+    pose = ("head", "gaze")
+    face = ("JawDrop", "UpperLid")
+    counts = [
+        POSE_IMPORTANCE if any(p in name for p in pose)
+        else FACE_IMPORTANCE if any(f in name for f in face)
+        else 1.0
+        for name in FACTORS
+    ]  # fmt: skip
+    weights = torch.tensor(counts)
+    return weights / weights.mean()
+
+
+class EncoderStage:
+    """Fits pyramid and deformation encoder to the factors of the people's frames."""
+
+    def __init__(
+        self,
+        frames: Frames,
+        folder: Path,
+        minutes: float,
+        dims: Dims,
+        encoder: EncoderDims,
+        peak: float = 1e-3,
+        batch: int = 32,
+    ) -> None:
+        self.frames, self.peak, self.size = frames, peak, batch
+        self.folder = folder
+        torch.manual_seed(1)
+        self.model = Puppeteer(dims, encoder).to(DEVICE, memory_format=torch.channels_last)
+        parts = (self.model.pyramid, self.model.deformation_encoder)
+        learned = [p for part in parts for p in part.parameters()]
+        self.optimizer = torch.optim.AdamW(learned, peak, (0.9, 0.99), weight_decay=1e-3)
+        self.run = Run(
+            folder, "encoder", minutes, {"model": self.model, "optimizer": self.optimizer}
+        )
+        last_people = np.unique(frames.person)[-max(2, len(np.unique(frames.person)) // 40) :]
+        self.held_out = np.isin(frames.person, last_people)  # people the encoder never sees
+        self.importance, self.numbers = importance().to(DEVICE), Average()
+        self.roll = FACTORS.index("head_roll")
+
+    def motion(self, index: Index, turn: Tensor | None = None) -> Tensor:
+        """Standardised factors f32 [n,M] of some rows; `turn` [n] (radians) is added to the roll."""
+        motion = torch.from_numpy(self.frames.factors[index] / factor_scale()).to(DEVICE)
+        if turn is not None:
+            motion[:, self.roll] += turn / float(factor_scale()[self.roll])
+        return motion
+
+    def train(self) -> None:
+        """Run until the budget is spent."""
+        rows = np.flatnonzero(~self.held_out)
+        for spent in self.run.steps(self.report, lambda: None):
+            index = np.sort(np.random.choice(rows, self.size, replace=False))
+            self.step(index, spent)
+
+    def step(self, index: Index, spent: float) -> None:
+        """One update."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.peak, spent)
+        seen, turn = augment.camera(pictures(self.frames, index))
+        with mixed_precision():
+            motion = self.model.motion(seen).float()
+        loss = losses.factor(motion, self.motion(index, turn), self.importance)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.numbers.add(factor=loss.detach())
+
+    @torch.no_grad()
+    def report(self) -> str:
+        """Correlation with the truth on held-out people, for a few factors."""
+        self.model.eval()
+        index = np.flatnonzero(self.held_out)[:: max(1, int(self.held_out.sum()) // 128)]
+        torch_state = torch.get_rng_state()
+        torch.manual_seed(0)
+        seen, turn = augment.camera(pictures(self.frames, index))
+        torch.set_rng_state(torch_state)
+        predicted, known = self.model.motion(seen), self.motion(index, turn)
+        self.model.train()
+        rho = correlation(predicted, known)
+        shown = [(name, r) for name, r in zip(FACTORS, rho, strict=True) if name in SHOWN]
+        return f"{self.numbers}  rho " + " ".join(f"{name} {r:.2f}" for name, r in shown)
+
+
+SHOWN = (
+    "head_yaw", "head_pitch", "head_roll", "gaze_yaw", "gaze_pitch", "JawDrop", "LeftUpperLidClosed", "LipsKiss",
+    "MouthLeftPullUp", "LeftOuterBrowUp",
+)  # fmt: skip
+
+
+def correlation(a: Tensor, b: Tensor) -> list[float]:
+    """Pearson correlation of each column of [n,F] with the same column of the other."""
+    a, b = a - a.mean(0), b - b.mean(0)
+    rho = (a * b).sum(0) / (a.norm(dim=0) * b.norm(dim=0)).clamp_min(1e-9)
+    return [float(r) for r in rho]

@@ -1,0 +1,159 @@
+"""Stage 1, the generator as an auto-decoder: known identity and known deformation -> picture.
+
+Each avatar is a free W+ latent, each frame's known factors become S_F through the deform network, and the generator is
+fitted to the clean pictures, coarse to fine. (Not in the paper, whose generator is pre-trained. Training everything end
+to end from scratch was tried and learnt nothing but blobs.)
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reenact.encoders import EncoderDims
+from reenact.generator import Window
+from reenact.hybrid import Puppeteer
+from reenact.spaces import Dims, rows
+from reenact.talking_heads.motion import factor_scale
+from reenact.train import losses
+from reenact.train.data import Frames, Index, pictures
+from reenact.train.run import DEVICE, Average, Run, learning_rate, mixed_precision
+from reenact.train.sheet import to_uint8, write_sheet
+
+WINDOW_LEVEL = 64  # px: above this, the fine blocks are trained on half-side windows, four times cheaper
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of the stage: train up to `resolution` px from `begin` (share of the budget) on."""
+
+    begin: float
+    resolution: int
+    batch: int
+
+
+PHASES = (Phase(0.0, 64, 16), Phase(0.12, 128, 16), Phase(0.4, 256, 12))
+
+
+class AutoDecoder(nn.Module):
+    """The puppeteer and one free W+ latent [rows, w_dim] per avatar, in the place of the encoders."""
+
+    def __init__(self, dims: Dims, encoder: EncoderDims, avatars: int) -> None:
+        super().__init__()
+        self.puppeteer = Puppeteer(dims, encoder)
+        self.identities = nn.Parameter(torch.randn(avatars, 1, dims.w_dim).repeat(1, rows(dims), 1))
+
+    def learned(self) -> list[nn.Parameter]:
+        """The parameters that this stage fits: all but the encoders and the mapping network."""
+        generator = self.puppeteer.generator
+        parts = (generator.affines, generator.synthesis, self.puppeteer.deform_head)
+        return [self.identities, *(p for part in parts for p in part.parameters())]
+
+    def forward(
+        self,
+        person: Tensor,  # i64 [N]
+        motion: Tensor,  # f32 [N,M]: the known factors, standardised
+        stop_at: int | None = None,  # px
+        window: Window | None = None,
+    ) -> Tensor:  # f32 [N,3,S,S]
+        styles = self.puppeteer.styles(self.identities[person], self.puppeteer.deform_head(motion))
+        picture: Tensor = self.puppeteer.generator.synthesis(styles, stop_at, window)
+        return picture
+
+
+def shrink(picture: Tensor, size: int) -> Tensor:
+    """Area-average square pictures or weights [N,C,S,S] down to `size` px."""
+    return F.avg_pool2d(picture, picture.shape[-1] // size) if picture.shape[-1] > size else picture
+
+
+def face_window() -> Window:
+    """A random half-side window of the WINDOW_LEVEL maps, mostly over the face, sometimes anywhere."""
+    half = WINDOW_LEVEL // 2
+    if np.random.random() < 0.3:
+        y, x = np.random.randint(0, half + 1, 2)
+    else:
+        y, x = np.clip(np.round(np.random.normal((0.62 * half, 0.5 * half), 4.0)), 0, half).astype(int)
+    return WINDOW_LEVEL, int(y), int(x), half
+
+
+def crop(picture: Tensor, window: Window) -> Tensor:
+    """The part of a full picture [N,C,S,S] that a window of the WINDOW_LEVEL maps shows."""
+    level, y, x, size = window
+    k = picture.shape[-1] // level
+    return picture[..., y * k : (y + size) * k, x * k : (x + size) * k]
+
+
+class GeneratorStage:
+    """Fits an AutoDecoder to the avatars' frames."""
+
+    def __init__(
+        self,
+        frames: Frames,
+        folder: Path,
+        minutes: float,
+        dims: Dims,
+        encoder: EncoderDims,
+        peak: float = 2e-3,
+    ) -> None:
+        self.frames, self.folder, self.peak, self.dims = frames, folder, peak, dims
+        self.people = np.unique(frames.person)
+        torch.manual_seed(0)
+        self.model = AutoDecoder(dims, encoder, len(self.people))
+        self.model.to(DEVICE, memory_format=torch.channels_last)
+        self.optimizer = torch.optim.Adam(self.model.learned(), peak, (0.9, 0.99))
+        self.average = torch.optim.swa_utils.AveragedModel(
+            self.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998)
+        )
+        state = {"model": self.model, "optimizer": self.optimizer, "average": self.average}
+        self.run = Run(folder, "generator", minutes, state)
+        self.held_out = np.random.default_rng(0).random(len(frames)) < 0.02
+        self.numbers = Average()
+
+    def batch(self, index: Index) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Rows -> person i64 [N], motion f32 [N,M], picture [N,3,S,S], weight [N,1,S,S]."""
+        person = torch.from_numpy(np.searchsorted(self.people, self.frames.person[index])).to(DEVICE)
+        motion = torch.from_numpy(self.frames.factors[index] / factor_scale()).to(DEVICE)
+        weight = losses.part_weights(torch.from_numpy(self.frames.labels[index]).to(DEVICE))
+        return person, motion, pictures(self.frames, index), weight
+
+    def train(self) -> None:
+        """Run until the budget is spent."""
+        rows_ = np.flatnonzero(~self.held_out)
+        for spent in self.run.steps(lambda: str(self.numbers), self.show):
+            phase = [p for p in PHASES if p.begin <= spent and p.resolution <= self.frames.size][-1]
+            index = np.sort(np.random.choice(rows_, phase.batch, replace=False))
+            self.step(index, phase, spent)
+
+    def step(self, index: Index, phase: Phase, spent: float) -> None:
+        """One update of the weights and their average."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.peak, spent)
+        person, motion, target, weight = self.batch(index)
+        target, weight = shrink(target, phase.resolution), shrink(weight, phase.resolution)
+        window = face_window() if phase.resolution > WINDOW_LEVEL else None
+        if window:
+            target, weight = crop(target, window), crop(weight, window)
+        with mixed_precision():
+            picture = self.model(person, motion, phase.resolution, window).float()
+        pixel = losses.pixel(picture, target, weight)
+        edge = losses.edge(picture, target, weight)
+        self.optimizer.zero_grad()
+        (pixel + (0.1 + 0.6 * spent) * edge).backward()
+        self.optimizer.step()
+        self.average.update_parameters(self.model)
+        self.numbers.add(pixel=pixel.detach(), edge=edge.detach(), px=phase.resolution)
+
+    @torch.no_grad()
+    def show(self) -> None:
+        """Held-out frames: each avatar's truth above its rendering."""
+        sheet = []
+        for k, who in enumerate(self.people):
+            index = np.flatnonzero(self.held_out & (self.frames.person == who))[:8]
+            person, motion, target, _ = self.batch(index)
+            out = self.average.module(person, motion, self.dims.resolution)
+            sheet += [list(to_uint8(target)), list(to_uint8(out))]
+        write_sheet(sheet, self.folder / f"generator_{self.run.step:06d}.png", tile=160)
+

@@ -1,0 +1,141 @@
+"""Stage 3, joined end to end as in the paper: source frame + driving frame -> the driving frame.
+
+The source is any frame of an avatar as a camera sees it, the driver a frame of ANOTHER person in the same motion, the
+target the avatar's own clean frame in that motion. The renderer gives such exact pairs across people, which the paper
+has to replace by self-reconstruction and cycles. The known factors stay in the loss, so that S_F keeps its meaning.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from reenact.errors import UserError
+from reenact.hybrid import Puppeteer
+from reenact.train import augment, losses
+from reenact.train.data import Frames, Index, pair_index, pictures
+from reenact.train.encoder import EncoderStage
+from reenact.train.generator import GeneratorStage, crop, face_window, shrink
+from reenact.train.run import DEVICE, Average, Run, learning_rate, mixed_precision
+from reenact.train.sheet import to_uint8, write_sheet
+
+IDENTITY_FIRST = 0.25  # share of the budget in which only the new identity heads learn
+PICTURE_PX = 128  # the fine blocks keep what stage 1 gave them
+
+
+class JoinStage:
+    """Fits everything together, from what the two stages before have learnt."""
+
+    def __init__(
+        self,
+        generator: GeneratorStage,
+        encoder: EncoderStage,
+        folder: Path,
+        minutes: float,
+        peak: float = 3e-4,
+        batch: int = 8,
+    ) -> None:
+        if min(generator.run.step, encoder.run.step) == 0:
+            raise UserError(
+                "nothing to join: train both first, `python -m reenact.train generator` and `... encoder`"
+            )
+        self.avatars, self.people, self.encoder = generator.frames, encoder.frames, encoder
+        self.generator_step = generator.run.step
+        self.folder, self.peak, self.size = folder, peak, batch
+        self.model, self.identities = assemble(generator, encoder)
+        self.pairs = pair_index(self.avatars, self.people)
+        identity_heads = list(self.model.identity_encoder.parameters())
+        others = [p for name, p in self.model.named_parameters() if is_joined(name)]
+        groups = [{"params": identity_heads, "lr": 3 * peak}, {"params": others, "lr": peak}]
+        self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
+        self.run = Run(folder, "join", minutes, {"model": self.model, "optimizer": self.optimizer})
+        self.numbers = Average()
+
+    def train(self) -> None:
+        """Run until the budget is spent."""
+        self.model.eval()  # batch norms keep the statistics of the thousands of people
+        usable = np.flatnonzero((self.pairs >= 0).all(0) & ~self.encoder.held_out)
+        for spent in self.run.steps(lambda: str(self.numbers), self.show):
+            for group, share in zip(self.optimizer.param_groups, (3.0, 1.0), strict=True):
+                group["lr"] = share * learning_rate(self.peak, spent)
+            who = np.random.randint(0, len(self.identities), self.size)
+            drivers = np.sort(np.random.choice(usable, self.size, replace=False))
+            loss = self.identity(who)
+            if spent > IDENTITY_FIRST:
+                loss = loss + self.reenact(who, drivers)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+
+    def sources(self, who: Index) -> Tensor:
+        """A random frame of each avatar as a camera sees it, at the encoders' size: [n,3,C,C]."""
+        names = np.unique(self.avatars.person)
+        index = [np.random.choice(np.flatnonzero(self.avatars.person == names[w])) for w in who]
+        side = self.model.encoder.crop
+        small = F.interpolate(
+            pictures(self.avatars, np.array(index)), size=(side, side), mode="area"
+        )
+        seen, _ = augment.camera(small)
+        return seen
+
+    def identity(self, who: Index) -> Tensor:
+        """L_id: whichever frame the portrait is, W_ID is the avatar's latent."""
+        with torch.no_grad(), mixed_precision():
+            maps = self.model.pyramid(self.sources(who))
+        offsets = self.model.identity_encoder(tuple(m.float() for m in maps))
+        self.w_id = self.model.generator.w_avg + offsets
+        loss = F.mse_loss(self.w_id, self.identities[who])
+        self.numbers.add(identity=loss.detach())
+        return loss
+
+    def reenact(self, who: Index, drivers: Index) -> Tensor:
+        """L_pix + 0.3 L_edge of the re-enacted picture, and L_fac of the driver's motion code."""
+        seen, _ = augment.camera(pictures(self.people, drivers), roll=0.0)
+        rows = self.pairs[who, drivers]
+        window = face_window()
+        weight = losses.part_weights(torch.from_numpy(self.avatars.labels[rows]).to(DEVICE))
+        target = crop(shrink(pictures(self.avatars, rows), PICTURE_PX), window)
+        weight = crop(shrink(weight, PICTURE_PX), window)
+        with mixed_precision():
+            motion = self.model.motion(seen)
+            styles = self.model.styles(self.w_id, self.model.deform_head(motion))
+            picture = self.model.generator.synthesis(styles, PICTURE_PX, window).float()
+        pixel = losses.pixel(picture, target, weight)
+        edge = losses.edge(picture, target, weight)
+        known = self.encoder.motion(drivers)
+        factor = losses.factor(motion.float(), known, self.encoder.importance)
+        self.numbers.add(pixel=pixel.detach(), edge=edge.detach(), factor=factor.detach())
+        return pixel + 0.3 * edge + 0.5 * factor
+
+    @torch.no_grad()
+    def show(self) -> None:
+        """Held-out drivers above each avatar doing the same, W_ID from the encoder."""
+        usable = np.flatnonzero((self.pairs >= 0).all(0) & self.encoder.held_out)
+        drivers = usable[np.linspace(0, len(usable) - 1, 8).astype(int)] if len(usable) else usable
+        if not len(drivers):
+            return
+        frames = pictures(self.people, drivers)
+        sheet = [list(to_uint8(frames))]
+        for who in range(len(self.identities)):
+            w_id = self.model.identify(self.sources(np.array([who])))
+            styles = self.model.styles(w_id.expand(len(drivers), -1, -1), self.model.deform(frames))
+            sheet.append(list(to_uint8(self.model.render(styles))))
+        write_sheet(sheet, self.folder / f"join_{self.run.step:06d}.png", tile=160)
+
+
+def is_joined(name: str) -> bool:
+    """Whether a parameter learns in this stage: not the mapping network, identity heads have their own rate."""
+    return not name.startswith(("generator.mapping", "identity_encoder"))
+
+
+def assemble(generator: GeneratorStage, encoder: EncoderStage) -> tuple[Puppeteer, Tensor]:
+    """One puppeteer from both stages, and the avatars' latents [A,rows,w_dim]; their mean becomes w_avg."""
+    fitted = generator.average.module
+    model: Puppeteer = fitted.puppeteer
+    model.pyramid.load_state_dict(encoder.model.pyramid.state_dict())
+    model.deformation_encoder.load_state_dict(encoder.model.deformation_encoder.state_dict())
+    identities = fitted.identities.detach().clone()
+    model.generator.w_avg.copy_(identities.mean((0, 1)))
+    return model, identities

@@ -1,0 +1,104 @@
+"""What every stage of training shares: a folder, a budget of minutes, snapshots, progress.
+
+A stage is given minutes, not steps: its schedules (resolution, learning rate, weights of losses) follow the share of the
+budget that is spent, so the same command suits a laptop and a data-centre GPU. A stage that was stopped goes on from its
+last snapshot; the minutes it had used count.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from reenact.errors import UserError
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+SNAPSHOT_S = 180.0  # seconds between snapshots
+REPORT_S = 20.0  # seconds between lines of progress
+
+
+class Run:
+    """One stage of training in one folder.
+
+    `state` maps names to things with state_dict/load_state_dict (networks, optimisers). `show` is called at every
+    snapshot to draw a sheet of pictures.
+    """
+
+    def __init__(self, folder: Path, stage: str, minutes: float, state: dict[str, Any]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.file = folder / f"{stage}.pt"
+        self.stage, self.budget_s, self.state = stage, minutes * 60, state
+        self.used_s, self.step = 0.0, 0
+        self.console = Console()
+        if self.file.exists():
+            self._resume()
+
+    def _resume(self) -> None:
+        try:
+            saved = torch.load(self.file, weights_only=True, map_location=DEVICE)
+            for name, part in self.state.items():
+                part.load_state_dict(saved[name])
+            self.used_s, self.step = saved["used_s"], saved["step"]
+        except (RuntimeError, KeyError, ValueError, OSError) as error:
+            raise UserError(
+                f"cannot go on from {self.file} ({error}); remove it to start this stage anew"
+            ) from error
+        self.console.print(f"{self.stage}: going on from step {self.step}")
+
+    def save(self) -> None:
+        """Write the snapshot; the old one stays until the new one is whole."""
+        snapshot = {name: part.state_dict() for name, part in self.state.items()}
+        new = self.file.with_suffix(".new")
+        torch.save({**snapshot, "used_s": self.used_s, "step": self.step}, new)
+        new.replace(self.file)
+
+    def steps(self, report: Callable[[], str], show: Callable[[], None]) -> Iterator[float]:
+        """Yield the share of the budget that is spent (0..1) once per step, until nothing is left."""
+        last = last_report = last_snapshot = time.perf_counter()
+        while self.used_s < self.budget_s:
+            yield self.used_s / self.budget_s
+            now = time.perf_counter()
+            self.used_s += now - last
+            last = now
+            self.step += 1
+            if now - last_report > REPORT_S:
+                done = f"{self.used_s / 60:6.1f} of {self.budget_s / 60:.0f} min"
+                self.console.print(f"{self.stage:9} step {self.step:6}  {done}  {report()}")
+                last_report = now
+            if now - last_snapshot > SNAPSHOT_S:
+                self.save()
+                show()
+                last = last_snapshot = time.perf_counter()
+        self.save()
+        show()
+
+
+def mixed_precision() -> torch.autocast:
+    """bf16 for the heavy operations, on whatever device the training runs."""
+    return torch.autocast(DEVICE.type, torch.bfloat16)
+
+
+def learning_rate(peak: float, spent: float) -> float:
+    """Short warm-up, then half a cosine down to 2 % of the peak; `spent` is the share of the budget used."""
+    return peak * min(1.0, 0.1 + spent / 0.02) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * spent)))
+
+
+class Average:
+    """Exponential moving averages of named numbers, for the lines of progress."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, float] = {}
+
+    def add(self, **numbers: float | torch.Tensor) -> None:
+        """Take one step's numbers in."""
+        for name, number in numbers.items():
+            value = float(number)
+            self.values[name] = 0.98 * self.values.get(name, value) + 0.02 * value
+
+    def __str__(self) -> str:
+        return "  ".join(f"{name} {value:.4f}" for name, value in self.values.items())

@@ -1,0 +1,49 @@
+"""From the joined networks to what ships: the checkpoint and the avatars."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from reenact.avatar import Avatar, save_avatar
+from reenact.checkpoint import fingerprint, load_checkpoint, save_checkpoint
+from reenact.errors import UserError
+from reenact.hybrid import Puppeteer
+from reenact.train.join import JoinStage
+from reenact.train.sheet import to_uint8
+
+NAMES = ("ada", "bruno", "carmen", "daniel", "elena", "farid", "grace", "hugo")
+LICENCE = "CC0 1.0: this is no real person; it was rendered from MakeHuman's CC0 data."
+CONSENT = "Nobody's consent is needed: the person does not exist."
+
+
+def write_starter(join: JoinStage, folder: Path) -> None:
+    """Write starter.safetensors and avatars/*.avatar; the ONNX graphs are `python -m export`'s work."""
+    avatars = folder / "avatars"
+    try:
+        avatars.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write {avatars} ({error}); choose another folder with --to") from error
+    steps = {"generator": join.generator_step, "encoder": join.encoder.run.step, "join": join.run.step}
+    checkpoint = folder / "starter.safetensors"
+    save_checkpoint(join.model.cpu(), checkpoint, {"license": "CC0-1.0", "steps": steps})
+    model, _ = load_checkpoint(checkpoint)  # as everybody will have it, rounded to fp16
+    latents = join.identities.cpu().numpy()
+    for name, latent in zip(NAMES, latents, strict=False):
+        save_avatar(make_avatar(model, name, latent), avatars / f"{name}.avatar")
+
+
+@torch.no_grad()
+def make_avatar(model: Puppeteer, name: str, latent: np.ndarray) -> Avatar:
+    """An avatar from its W_ID [rows, w_dim], drawn in the neutral pose for its thumbnail."""
+    w_id = torch.from_numpy(np.asarray(latent, np.float32))[None]
+    styles = model.generator.identity_styles(w_id)
+    return Avatar(
+        name=name,
+        identity=w_id[0].numpy(),
+        styles=styles[0].numpy(),
+        thumbnail=to_uint8(model.render(styles))[0],
+        fingerprint=fingerprint(model.generator),
+        licence=LICENCE,
+        consent=CONSENT,
+    )
