@@ -1,0 +1,261 @@
+"""People drawn from a seed: the shape of a head and its friendly face at rest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reenact.errors import UserError
+from reenact.talking_heads.formats import Floats
+from reenact.talking_heads.head_data import HeadData
+from reenact.talking_heads.pack import ETHNICITIES
+from reenact.talking_heads.style import STYLE_CHOICES, Glasses, Rgb, draw_style
+
+Rng = np.random.Generator
+
+FACE_SHAPES = (
+    "oval",
+    "round",
+    "rectangular",
+    "square",
+    "triangular",
+    "invertedtriangular",
+    "diamond",
+)
+
+# A slider pulls to the first of a pair of targets when positive, to the second when negative.
+_OPPOSITES = {
+    "incr": "decr",
+    "up": "down",
+    "in": "out",
+    "forward": "backward",
+    "convex": "concave",
+    "uncompress": "compress",
+}
+# Mean slider values. MakeHuman's neutral looks stern: lift brows and mouth corners, open the eyes.
+_FRIENDLY = {
+    "eyebrows-trans": 0.10,
+    "eyebrows-angle": 0.06,
+    "mouth-angles": 0.12,
+    "l-eye-scale": 0.14,
+    "l-eye-height2": 0.08,
+}
+_FEMALE = {
+    "chin-width": -0.18,
+    "chin-bones": -0.15,
+    "nose-scale-horiz": -0.12,
+    "nose-scale-vert": -0.08,
+    "mouth-upperlip-volume": 0.12,
+    "mouth-lowerlip-volume": 0.10,
+    "neck-scale-horiz": -0.14,
+    "l-eye-scale": 0.12,
+    "l-cheek-bones": 0.08,
+}
+_MALE = {"chin-width": 0.06, "chin-bones": 0.08, "neck-scale-horiz": 0.05}
+_UNUSED_SLIDERS = ("r-", "neck-scale-vert", "neck-trans", "head-age", "asymm")
+# Standard deviations of the sliders by the start of their names; the first that matches counts.
+_SPREADS = (
+    ("head-trans", 0.12),
+    ("head-", 0.17),
+    ("mouth-scale-depth", 0.10),
+    ("mouth-trans-forward", 0.10),
+    ("mouth-trans", 0.14),
+    ("nose-trans", 0.14),
+    ("forehead-trans", 0.14),
+    ("eyebrows-angle", 0.12),
+    ("eyebrows-trans", 0.12),
+    ("l-eye-corner", 0.12),
+    ("l-eye-eyefold-angle", 0.12),
+    ("l-eye-trans", 0.12),
+    ("l-eye", 0.17),
+    ("l-cheek-trans", 0.14),
+    ("l-ear-trans", 0.08),
+    ("l-ear", 0.12),
+    ("", 0.20),
+)
+_SLIDER_LIMIT = 0.75
+
+# The resting expression: pose unit -> mean (female, male), standard deviation; both sides alike.
+_REST = (
+    ("InnerBrowUp", 0.17, 0.08, 0.08),
+    ("OuterBrowUp", 0.11, 0.09, 0.09),
+    ("MouthPullUp", 0.15, 0.13, 0.08),
+    ("CheekUp", 0.08, 0.06, 0.06),
+    ("UpperLidOpen", 0.10, 0.06, 0.07),
+)
+
+WISHES = ("gender", "age", "ethnicity", "muscle", "weight", "sliders", "rest", *STYLE_CHOICES)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Someone who does not exist."""
+
+    seed: int
+    vertices: Floats  # [K,3] the base mesh in this person's shape, dm
+    rest: Floats  # [U] pose units of the face at rest
+    gender: float  # 0 female .. 1 male
+    age: float  # 0 young adult .. 1 very old
+    ethnicity: dict[str, float]  # african, asian, caucasian; sum 1
+    weight: float  # 0..1
+    hair: str  # a name in pack.HAIR, or "none"
+    hair_color: str
+    hair_rgb: Rgb  # linear light
+    eye_color: str
+    eye_rgb: Rgb  # linear light
+    brow: str  # names of meshes
+    lash: str
+    teeth: str
+    cloth: str
+    glasses: Glasses | None
+    beard: float  # 0 shaven .. 1 full
+    look: dict[str, float]  # numbers for the painter, see _look
+
+    @property
+    def male(self) -> bool:
+        """Whether this is a man."""
+        return self.gender > 0.5
+
+
+def sample_person(data: HeadData, seed: int, wish: Mapping[str, Any] | None = None) -> Person:
+    """Draw the person of a seed; the same seed and wish give the same person.
+
+    `wish` fixes single choices, named in WISHES: gender "female"/"male" or 0..1; age, muscle,
+    weight, beard 0..1; ethnicity {name: share}; sliders {name: value}; rest {unit: weight}; glasses
+    bool or Glasses; look {name: number}; names for the others. UserError for what there is not.
+    """
+    asked = dict(wish or {})
+    unknown = sorted(set(asked) - set(WISHES))
+    if unknown:
+        raise UserError(f"A person has no {unknown[0]!r}: the wishes are {', '.join(WISHES)}.")
+    body, face, style = np.random.default_rng(seed).spawn(3)
+    traits = _traits(body, asked)
+    muscle = traits.pop("muscle")
+    targets = _macro_targets(**{k: traits[k] for k in ("gender", "age", "ethnicity")})
+    targets |= _build_targets(traits["gender"], traits["age"], muscle, traits["weight"])
+    targets |= _detail_targets(data, face, traits["gender"], asked.get("sliders", {}))
+    rest = _resting_face(data, face, traits["gender"], asked.get("rest", {}))
+    return Person(
+        seed=seed,
+        vertices=_shape(data, targets),
+        rest=rest,
+        **traits,
+        **draw_style(style, traits["gender"] > 0.5, traits["age"], traits["ethnicity"], asked),
+    )
+
+
+def _traits(rng: Rng, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Sex (clearly one), age, ancestry, build; drawn first and then overruled by the wishes."""
+    ancestry = rng.dirichlet([0.35] * len(ETHNICITIES))
+    drawn = {
+        "gender": float(rng.uniform(0.9, 1.0) if rng.random() < 0.5 else rng.uniform(0.0, 0.08)),
+        "ethnicity": dict(zip(ETHNICITIES, ancestry.tolist(), strict=True)),
+        "age": float(min(rng.beta(1.1, 2.8) * 0.9, 0.75)),
+        "muscle": float(np.clip(rng.normal(0.5, 0.17), 0.1, 0.9)),
+        "weight": float(np.clip(rng.normal(0.47, 0.18), 0.05, 0.95)),
+    }
+    traits = {name: asked.get(name, value) for name, value in drawn.items()}
+    if isinstance(traits["gender"], str):
+        traits["gender"] = float(traits["gender"] == "male")
+    shares = {name: float(traits["ethnicity"].get(name, 0.0)) for name in ETHNICITIES}
+    total = sum(shares.values())
+    traits["ethnicity"] = {name: share / total for name, share in shares.items()}
+    return traits
+
+
+def _macro_targets(gender: float, age: float, ethnicity: dict[str, float]) -> dict[str, float]:
+    """Weights of the ancestry targets, e.g. asian-female-young."""
+    return {
+        f"{name}-{sex}-{time}": share * of_sex * of_time
+        for name, share in ethnicity.items()
+        for sex, of_sex in (("male", gender), ("female", 1 - gender))
+        for time, of_time in (("young", 1 - age), ("old", age))
+    }
+
+
+def _build_targets(gender: float, age: float, muscle: float, weight: float) -> dict[str, float]:
+    """Weights of the targets of muscle and fat: linear between min, average and max."""
+
+    def steps(x: float) -> tuple[tuple[str, float], ...]:
+        return (
+            ("min", max(0.0, 1 - 2 * x)),
+            ("average", 1 - abs(2 * x - 1)),
+            ("max", max(0.0, 2 * x - 1)),
+        )
+
+    return {
+        f"universal-{sex}-{time}-{strong}muscle-{heavy}weight": of_sex * of_time * m * w
+        for sex, of_sex in (("male", gender), ("female", 1 - gender))
+        for time, of_time in (("young", 1 - age), ("old", age))
+        for strong, m in steps(muscle)
+        for heavy, w in steps(weight)
+    }
+
+
+def sliders(data: HeadData) -> dict[str, tuple[str, str]]:
+    """The detail sliders: name -> the targets of its positive and its negative end.
+
+    Of a pair of sides only the left is listed; the right follows it.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for name in sorted(data.targets):
+        stem, _, end = name.rpartition("-")
+        other = f"{stem}-{_OPPOSITES.get(end, '')}"
+        if other in data.targets and not name.startswith(_UNUSED_SLIDERS):
+            found[stem] = (name, other)
+    return found
+
+
+def _detail_targets(
+    data: HeadData, rng: Rng, gender: float, asked: Mapping[str, float]
+) -> dict[str, float]:
+    """Weights of the detail targets: every slider drawn around a friendly mean, slightly uneven."""
+    means = _slider_means(gender)
+    spread = rng.uniform(0.7, 1.4)  # some people are more remarkable than others
+    pull = rng.uniform(0.5, 1.2)
+    weights: dict[str, float] = {}
+    for name, (up, down) in sliders(data).items():
+        deviation = next(value for start, value in _SPREADS if name.startswith(start)) * spread
+        if gender < 0.5 and name.startswith(("chin", "head", "nose", "cheek", "neck")):
+            deviation *= 0.75
+        value, uneven = rng.normal(means.get(name, 0.0) * pull, deviation), rng.normal(0, 0.03)
+        value = float(np.clip(asked.get(name, value), -_SLIDER_LIMIT, _SLIDER_LIMIT))
+        weights[up if value > 0 else down] = abs(value)
+        if name.startswith("l-"):
+            right = value + uneven
+            weights["r-" + (up if right > 0 else down)[2:]] = abs(right)
+    for name in sorted(data.targets):
+        if name.startswith("asym-"):
+            weights[name] = max(0.0, rng.normal(0, 0.03))
+    weights["head-" + str(rng.choice(FACE_SHAPES))] = float(rng.uniform(0, 0.35))
+    return weights
+
+
+def _slider_means(gender: float) -> dict[str, float]:
+    of_sex = _MALE if gender > 0.5 else _FEMALE
+    return {
+        name: _FRIENDLY.get(name, 0.0) + of_sex.get(name, 0.0) for name in {*_FRIENDLY, *of_sex}
+    }
+
+
+def _shape(data: HeadData, targets: Mapping[str, float]) -> Floats:
+    vertices = data.base.copy()
+    for name, weight in targets.items():
+        if weight > 1e-3 and name in data.targets:
+            moved, offsets = data.targets[name]
+            vertices[moved] += np.float32(weight) * offsets
+    return vertices
+
+
+def _resting_face(data: HeadData, rng: Rng, gender: float, asked: Mapping[str, float]) -> Floats:
+    """The pose units f32[U] of a relaxed, friendly face; both sides nearly alike."""
+    rest = np.zeros(len(data.units), np.float32)
+    for name, female, male, deviation in _REST:
+        value = rng.normal(male if gender > 0.5 else female, deviation)
+        for side in ("Left", "Right"):
+            unit = f"Mouth{side}PullUp" if name == "MouthPullUp" else f"{side}{name}"
+            rest[data.units.index(unit)] = max(0.0, value + rng.normal(0, 0.02))
+    for unit, weight in asked.items():
+        rest[data.units.index(unit)] = weight
+    return rest

@@ -1,0 +1,192 @@
+"""What a person wears and how they are coloured: hair, eyes, glasses, clothes, make-up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reenact.errors import UserError
+from reenact.talking_heads.pack import BROWS, CLOTHES, HAIR, LASHES, TEETH
+
+Rgb = tuple[float, float, float]
+Rng = np.random.Generator
+
+# Linear-light reflectances.
+HAIR_COLORS: dict[str, Rgb] = {
+    "black": (0.012, 0.010, 0.010),
+    "dark": (0.030, 0.019, 0.013),
+    "brown": (0.075, 0.042, 0.023),
+    "light brown": (0.170, 0.100, 0.055),
+    "blond": (0.420, 0.290, 0.150),
+    "red": (0.230, 0.075, 0.025),
+    "grey": (0.300, 0.290, 0.280),
+    "white": (0.580, 0.570, 0.540),
+}
+EYE_COLORS: dict[str, Rgb] = {
+    "dark brown": (0.040, 0.020, 0.012),
+    "brown": (0.100, 0.045, 0.020),
+    "amber": (0.200, 0.100, 0.035),
+    "hazel": (0.170, 0.130, 0.055),
+    "green": (0.150, 0.200, 0.105),
+    "blue": (0.140, 0.250, 0.390),
+    "grey": (0.270, 0.310, 0.340),
+}
+_FEMALE_HAIR = {
+    "bob01": 2.0,
+    "bob02": 3.0,
+    "long01": 3.0,
+    "braid01": 2.0,
+    "ponytail01": 2.0,
+    "short04": 0.3,
+}
+_MALE_HAIR = {"short01": 3.0, "short02": 3.0, "short04": 3.0, "none": 0.8}
+_FEMALE_BROWS = (1, 2, 7, 8, 9, 10)
+_MALE_BROWS = (0, 1, 2, 3, 4, 7, 10)
+
+STYLE_CHOICES = (
+    *("hair", "hair_color", "eye_color", "brow", "lash", "teeth", "cloth"),
+    *("glasses", "beard", "look"),
+)
+_NAMES: dict[str, tuple[str, ...]] = {
+    "hair": (*HAIR, "none"),
+    "hair_color": tuple(HAIR_COLORS),
+    "eye_color": tuple(EYE_COLORS),
+    "brow": BROWS,
+    "lash": LASHES,
+    "teeth": TEETH,
+    "cloth": CLOTHES,
+}
+
+
+@dataclass(frozen=True)
+class Glasses:
+    """The form of a pair of glasses."""
+
+    width: float  # half width of a rim over the distance of the eyes
+    height: float  # height of a rim over its width
+    squareness: float  # exponent of the superellipse: 2 is an ellipse
+    thickness: float  # radius of the frame's tubes, dm
+    rgb: Rgb  # linear light
+
+
+def draw_style(
+    rng: Rng, male: bool, age: float, ethnicity: Mapping[str, float], asked: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The fields of a Person that are not shape; `asked` fixes some (see sample_person).
+
+    Everything is drawn whatever is asked, so that one wish does not change the other choices.
+    """
+    for kind, names in _NAMES.items():
+        if asked.get(kind, names[0]) not in names:
+            raise UserError(f"There is no {kind} {asked[kind]!r}: choose from {', '.join(names)}.")
+    style: dict[str, Any] = {
+        "hair": _hair(rng, male, ethnicity),
+        "hair_color": _hair_color(rng, age, ethnicity),
+        "eye_color": _eye_color(rng, ethnicity),
+        "brow": BROWS[int(rng.choice(_MALE_BROWS if male else _FEMALE_BROWS))],
+        "lash": str(rng.choice(LASHES)),
+        "teeth": str(rng.choice(TEETH)),
+        "cloth": str(
+            rng.choice([n for n in CLOTHES if n.startswith("male" if male else "female")])
+        ),
+        "beard": float(rng.choice([0, 0.12, 0.25, 0.5, 0.9], p=[0.35, 0.25, 0.15, 0.13, 0.12])),
+    }
+    if not male:
+        style["beard"] = 0.0
+    style |= {name: asked[name] for name in style if name in asked}
+    style["hair_rgb"] = _vary(rng, HAIR_COLORS[style["hair_color"]], 0.18, 0.05)
+    style["eye_rgb"] = _vary(rng, EYE_COLORS[style["eye_color"]], 0.15, 0.06)
+    wears, glasses = rng.random() < 0.15, _draw_glasses(rng)
+    wish = asked.get("glasses", wears)
+    style["glasses"] = wish if isinstance(wish, Glasses) else glasses if wish else None
+    style["look"] = {**_draw_look(rng, male, age, ethnicity), **asked.get("look", {})}
+    return style
+
+
+def _pick(rng: Rng, chances: Mapping[str, float]) -> str:
+    weights = np.array(list(chances.values()))
+    return str(rng.choice(list(chances), p=weights / weights.sum()))
+
+
+def _vary(rng: Rng, rgb: Rgb, brightness: float, tint: float) -> Rgb:
+    """The colour, a little lighter or darker and a little tinted; both as log deviations."""
+    red, green, blue = np.array(rgb) * np.exp(rng.normal(0, brightness) + rng.normal(0, tint, 3))
+    return float(red), float(green), float(blue)
+
+
+def _hair(rng: Rng, male: bool, ethnicity: Mapping[str, float]) -> str:
+    chances = dict(_MALE_HAIR if male else _FEMALE_HAIR)
+    if ethnicity["african"] > 0.4:
+        chances["afro01"] = 2.0
+    return _pick(rng, chances)
+
+
+def _hair_color(rng: Rng, age: float, ethnicity: Mapping[str, float]) -> str:
+    if age > 0.42 and rng.random() < 0.7:
+        return _pick(rng, {"grey": 0.6, "white": 0.4})
+    if ethnicity["caucasian"] > 0.6:
+        shares = (0.08, 0.20, 0.27, 0.17, 0.18, 0.10)
+    elif ethnicity["african"] > 0.45:
+        shares = (0.60, 0.30, 0.10, 0.0, 0.0, 0.0)
+    else:
+        shares = (0.36, 0.36, 0.18, 0.05, 0.02, 0.03)
+    return _pick(rng, dict(zip(HAIR_COLORS, shares, strict=False)))
+
+
+def _eye_color(rng: Rng, ethnicity: Mapping[str, float]) -> str:
+    light = max(0.0, ethnicity["caucasian"] - 0.35)
+    shares = (1.3 - light, 1.2, 0.25, 0.5 * light + 0.05, 0.8 * light, 1.6 * light, 0.8 * light)
+    return _pick(rng, dict(zip(EYE_COLORS, shares, strict=True)))
+
+
+def _draw_glasses(rng: Rng) -> Glasses:
+    dark = HAIR_COLORS[str(rng.choice(["black", "black", "dark", "brown"]))]
+    metal: Rgb = (0.5, 0.45, 0.4)
+    rgb = _vary(rng, dark, 0.4, 0.3) if rng.random() < 0.7 else _vary(rng, metal, 0.4, 0.08)
+    return Glasses(
+        width=float(rng.uniform(0.36, 0.43)),
+        height=float(rng.uniform(0.64, 0.95)),
+        squareness=float(rng.uniform(2.0, 5.0)),
+        thickness=float(rng.choice([0.008, 0.013, 0.018])),
+        rgb=rgb,
+    )
+
+
+def _draw_look(
+    rng: Rng, male: bool, age: float, ethnicity: Mapping[str, float]
+) -> dict[str, float]:
+    """Numbers for the painter, 0..1 unless said otherwise.
+
+    melanin: 0 palest .. 1 darkest skin; redness, warmth: -1..1; mottling; roughness: of the skin's
+    shine; lip_tint, lip_dark, gloss, blush, eye_shadow, shadow_hue, liner: make-up or nature;
+    nose_red, bags, freckles, moles (a count), wrinkles; brow_density; cloth_red, cloth_green,
+    cloth_blue: linear light.
+    """
+    african, asian = ethnicity["african"], ethnicity["asian"]
+    made_up = (not male) and rng.random() < 0.6
+    freckled = rng.random() < 0.2 * ethnicity["caucasian"]
+    shadowed = made_up and rng.random() < 0.6
+    numbers = {
+        "melanin": np.clip(0.80 * african + 0.24 * asian + 0.12 + rng.normal(0, 0.07), 0, 1),
+        "redness": np.clip(rng.normal(0.1, 0.35) - 0.4 * african - 0.2 * asian, -1, 1),
+        "warmth": np.clip(rng.normal(0.1 + 0.3 * asian, 0.3), -1, 1),
+        "mottling": rng.uniform(0.2, 1.0),
+        "roughness": rng.uniform(0.33, 0.5),
+        "lip_tint": rng.uniform(0.45, 1.0) if made_up else rng.uniform(0.1, 0.4),
+        "lip_dark": rng.uniform(0.0, 0.6) if made_up else rng.uniform(0.0, 0.3),
+        "gloss": rng.uniform(0.1, 0.7) if made_up else rng.uniform(0.0, 0.25),
+        "blush": rng.uniform(0.2, 1.0) if made_up else rng.uniform(0.0, 0.5),
+        "eye_shadow": rng.uniform(0.2, 1.0) if shadowed else 0.0,
+        "shadow_hue": rng.random(),
+        "liner": rng.uniform(0.3, 1.0) if made_up else 0.0,
+        "nose_red": rng.uniform(0.0, 1.0),
+        "bags": rng.uniform(0.0, 0.5) + 0.5 * age,
+        "freckles": rng.uniform(0.3, 1.0) if freckled else 0.0,
+        "moles": rng.integers(0, 5),
+        "wrinkles": np.clip(1.3 * age + rng.normal(0, 0.05), 0, 1),
+        "brow_density": rng.uniform(0.6, 1.0) if male else rng.uniform(0.45, 0.9),
+    }
+    cloth = np.clip(rng.uniform(0.02, 0.7) * np.exp(rng.normal(0, 0.45, 3)), 0.01, 0.9)
+    numbers |= dict(zip(("cloth_red", "cloth_green", "cloth_blue"), cloth, strict=True))
+    return {name: float(value) for name, value in numbers.items()}
