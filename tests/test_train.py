@@ -1,0 +1,169 @@
+"""Training: what each stage learns, that it resumes, that augmentation and labels agree."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason='needs torch: pip install -e ".[train]"')
+pytest.importorskip("numba", reason='needs numba: pip install -e ".[train]"')
+
+from reenact.encoders import EncoderDims  # noqa: E402
+from reenact.errors import UserError  # noqa: E402
+from reenact.spaces import Dims  # noqa: E402
+from reenact.talking_heads.motion import FACTORS  # noqa: E402
+from reenact.train import augment, losses, run  # noqa: E402
+from reenact.train.data import Frames, load_frames, pair_index  # noqa: E402
+from reenact.train.encoder import EncoderStage, correlation, importance  # noqa: E402
+from reenact.train.generator import GeneratorStage  # noqa: E402
+from reenact.train.join import JoinStage  # noqa: E402
+from reenact.train.starter import write_starter  # noqa: E402
+
+DIMS = Dims(resolution=128, channel_base=512, channel_max=16, w_dim=16)
+ENCODER = EncoderDims(crop=64, width=8, pyramid=16, submodule=8, motion=len(FACTORS), hidden=32)
+SECOND = 1 / 60  # minutes
+
+
+def blobs(folder: Path, people: int, motions: int, size: int) -> Frames:
+    """A data set of discs: the person is the disc's colour, yaw and pitch are its place."""
+    rng = np.random.default_rng(0)
+    clip = 8
+    factors = np.zeros((people, motions, clip, len(FACTORS)), np.float32)
+    yaw, pitch = FACTORS.index("head_yaw"), FACTORS.index("head_pitch")
+    factors[..., [yaw, pitch]] = rng.uniform(-0.6, 0.6, (1, motions, clip, 2))
+    person = np.repeat(np.arange(people), motions * clip).astype(np.int32)
+    motion = np.tile(np.repeat(np.arange(motions), clip), people).astype(np.int32)
+    factors = factors.reshape(-1, len(FACTORS))
+    grid = (np.arange(size) + 0.5) / size * 2 - 1
+    distance = np.hypot(
+        grid[None, None, :] - factors[:, yaw, None, None],
+        grid[None, :, None] - factors[:, pitch, None, None],
+    )
+    disc = distance < 0.4
+    colour = rng.integers(60, 255, (people, 3))[person]
+    folder.mkdir()
+    np.save(folder / "frames.npy", (disc[..., None] * colour[:, None, None]).astype(np.uint8))
+    np.save(folder / "labels.npy", (2 * disc).astype(np.uint8))
+    np.save(folder / "factors.npy", factors)
+    np.save(folder / "person.npy", person)
+    np.save(folder / "motion.npy", motion)
+    np.save(folder / "landmarks.npy", np.zeros((len(person), 3, 2), np.float32))
+    return load_frames(folder)
+
+
+@pytest.fixture
+def avatars(tmp_path: Path) -> Frames:
+    return blobs(tmp_path / "avatars", 2, 3, 128)
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Frames:
+    return blobs(tmp_path / "people", 6, 3, 64)
+
+
+def test_generator_stage_learns_and_goes_on(avatars: Frames, tmp_path: Path) -> None:
+    stage = GeneratorStage(avatars, tmp_path / "run", 4 * SECOND, DIMS, ENCODER)
+    index = np.arange(8)
+
+    def error() -> float:
+        person, motion, target, weight = stage.batch(index)
+        with torch.no_grad():
+            return float(losses.pixel(stage.model(person, motion), target, weight))
+
+    before = error()
+    stage.train()
+    assert error() < 0.5 * before
+    again = GeneratorStage(avatars, tmp_path / "run", 4 * SECOND, DIMS, ENCODER)
+    assert again.run.step == stage.run.step > 0
+    assert torch.equal(again.model.identities, stage.model.identities)
+
+
+def test_stages_join_into_a_starter(avatars: Frames, people: Frames, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    for stage in (GeneratorStage(avatars, folder, SECOND, DIMS, ENCODER),
+                  EncoderStage(people, folder, SECOND, DIMS, ENCODER)):  # fmt: skip
+        stage.train()
+    generator = GeneratorStage(avatars, folder, 0, DIMS, ENCODER)
+    encoder = EncoderStage(people, folder, 0, DIMS, ENCODER)
+    join = JoinStage(generator, encoder, folder, 2 * SECOND)
+    before = {k: v.clone() for k, v in join.model.state_dict().items()}
+    join.train()
+    changed = {k.split(".")[0] for k, v in join.model.state_dict().items() if not v.equal(before[k])}
+    assert changed == {
+        "generator", "pyramid", "identity_encoder", "deformation_encoder", "deform_head"
+    }  # fmt: skip
+    write_starter(join, tmp_path / "starter")
+    assert (tmp_path / "starter" / "starter.safetensors").exists()
+    assert len(list((tmp_path / "starter" / "avatars").glob("*.avatar"))) == 2
+
+
+def test_joining_untrained_stages_says_what_to_train(
+    avatars: Frames, people: Frames, tmp_path: Path
+) -> None:
+    generator = GeneratorStage(avatars, tmp_path, 0, DIMS, ENCODER)
+    encoder = EncoderStage(people, tmp_path, 0, DIMS, ENCODER)
+    with pytest.raises(UserError, match="reenact.train generator"):
+        JoinStage(generator, encoder, tmp_path, SECOND)
+
+
+def test_damaged_snapshot_is_named(avatars: Frames, tmp_path: Path) -> None:
+    (tmp_path / "generator.pt").write_bytes(b"not a snapshot")
+    with pytest.raises(UserError, match="generator.pt"):
+        GeneratorStage(avatars, tmp_path, SECOND, DIMS, ENCODER)
+
+
+def test_missing_data_names_the_command(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="talking_heads dataset"):
+        load_frames(tmp_path)
+
+
+def test_pairs_share_motion_and_time(avatars: Frames, people: Frames) -> None:
+    pairs = pair_index(avatars, people)
+    assert (pairs >= 0).all()
+    for a in range(2):
+        assert np.array_equal(avatars.factors[pairs[a]], people.factors)
+        assert (avatars.person[pairs[a]] == a).all()
+
+
+def test_turned_window_turns_the_head_counter_clockwise() -> None:
+    picture = torch.zeros(64, 1, 65, 65)
+    picture[:, :, 30:35, 50:63] = 1.0  # a bar to the right of the centre
+    torch.manual_seed(0)
+    turned, angle = augment.jitter_window(picture, roll=0.3)
+    y = torch.linspace(-1, 1, 65)[None, None, :, None]
+    height = (turned * y).sum((1, 2, 3)) / turned.sum((1, 2, 3)).clamp_min(1e-6)
+    clear = angle.abs() > 0.3
+    rho = torch.corrcoef(torch.stack([height[clear], angle[clear]]))[0, 1]
+    assert rho < -0.8  # counter-clockwise lifts what is on the right, and y points down
+
+
+def test_camera_keeps_range_and_changes_every_picture() -> None:
+    torch.manual_seed(0)
+    clean = torch.rand(16, 3, 64, 64) * 2 - 1
+    seen, angle = augment.camera(clean, roll=0.0)
+    assert seen.shape == clean.shape and float(seen.abs().max()) <= 1
+    assert not angle.any()
+    assert float((seen - clean).abs().mean((1, 2, 3)).min()) > 0.02
+
+
+def test_eyes_count_more_than_wallpaper() -> None:
+    labels = torch.tensor([[[0, 4]]], dtype=torch.uint8)
+    weight = losses.part_weights(labels)
+    target = torch.zeros(1, 3, 1, 2)
+    wrong_wall, wrong_eye = target.clone(), target.clone()
+    wrong_wall[..., 0], wrong_eye[..., 1] = 1.0, 1.0
+    wall = losses.pixel(wrong_wall, target, weight)
+    assert losses.pixel(wrong_eye, target, weight) > 20 * wall
+
+
+def test_pose_counts_most() -> None:
+    weights = dict(zip(FACTORS, importance().tolist(), strict=True))
+    assert weights["head_yaw"] == weights["gaze_pitch"] > weights["JawDrop"] > weights["LipsKiss"]
+    assert sum(weights.values()) / len(weights) == pytest.approx(1)
+
+
+def test_correlation_and_schedule() -> None:
+    x = torch.linspace(0, 1, 10)[:, None]
+    assert correlation(x, -2 * x)[0] == pytest.approx(-1)
+    assert run.learning_rate(1.0, 0.02) > 0.9 > run.learning_rate(1.0, 0.5) > 0.4
+    assert run.learning_rate(1.0, 1.0) == pytest.approx(0.02)
