@@ -101,7 +101,7 @@ class StyledConv(nn.Module):
         if self.noise is not None:
             shift = shift + self.noise(place, x.shape[2], x.shape[3])
         scale, shift = scale.to(x.dtype)[:, :, None, None], (shift * ops.GAIN).to(x.dtype)
-        return F.leaky_relu(torch.addcmul(shift, x, scale), ops.LEAK)
+        return F.leaky_relu(torch.addcmul(shift, x, scale), ops.LEAK, inplace=True)
 
 
 class ToRGB(nn.Module):
