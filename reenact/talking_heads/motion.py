@@ -41,6 +41,7 @@ UNITS = (
 )
 _INDEX = {name: i for i, name in enumerate(UNITS)}
 _SIDES = ("Left", "Right")
+_MOUTH_PULLS = ("PullUp", "PullSide", "Platysma")
 
 # The units that motions use: what a webcam can see and no other unit shows as well.
 USED_UNITS = (
@@ -62,7 +63,7 @@ USED_UNITS = (
     ),
     *("lowerLipUp", "lowerLipDown", "lowerLipBackward"),
     *("UpperLipUp", "UpperLipBackward", "JawDrop", "LipsKiss", "MouthMoveLeft", "MouthMoveRight"),
-    *(f"Mouth{side}Pull{way}" for way in ("Up", "Side", "Down") for side in _SIDES),
+    *(f"Mouth{side}{way}" for way in _MOUTH_PULLS for side in _SIDES),
     *("TongueOut",),
 )
 _POSE = ("head yaw", "head pitch", "head roll", "gaze yaw", "gaze pitch")
@@ -83,9 +84,9 @@ class Motion:
 
 
 def _both(**weights: float) -> dict[str, float]:
-    """The same weights on both sides: `PullUp` etc. are the mouth's, the rest are the eyes'."""
+    """The same weights on both sides: pulls and platysma are the mouth's, the rest the eyes'."""
     return {
-        (f"Mouth{side}{name}" if name.startswith("Pull") else f"{side}{name}"): weight
+        (f"Mouth{side}{name}" if name.startswith("P") else f"{side}{name}"): weight
         for name, weight in weights.items()
         for side in _SIDES
     }
@@ -119,10 +120,10 @@ _EMOTIONS: tuple[Weights, ...] = (
     _both(PullUp=0.62, PullSide=0.5, CheekUp=0.7, LowerLidUp=0.5)
     | {"JawDrop": 0.4, "UpperLipUp": 0.5},
     _both(InnerBrowUp=0.8, OuterBrowUp=1.0, UpperLidOpen=0.9) | {"JawDrop": 0.55},
-    _both(InnerBrowUp=0.8, PullDown=0.5) | {"lowerLipUp": 0.3},
+    _both(InnerBrowUp=0.8, Platysma=0.6) | {"lowerLipUp": 0.3},
     _both(BrowDown=0.8, LowerLidUp=0.3) | {"NoseWrinkler": 0.2, "lowerLipUp": 0.3},
     _both(BrowDown=0.5) | {"NoseWrinkler": 0.8, "UpperLipUp": 0.6},
-    _both(PullDown=0.6) | {"lowerLipUp": 0.4},
+    _both(Platysma=0.9) | {"lowerLipUp": 0.4},
     {"CheeksPump": 0.9, "lowerLipUp": 0.2},
     {"CheeksSuck": 0.9, "LipsKiss": 0.5},
     {"LipsKiss": 1.0},
@@ -189,8 +190,15 @@ _LID_LAYERS = (
 # Most a unit may reach; the skin creases beyond.
 _LIMITS = np.full(len(UNITS), 1.15)
 for _name, _limit in {
-    **_both(PullUp=0.75, PullSide=0.9, PullDown=0.9, UpperLidClosed=1.0, LowerLidUp=1.0),
-    **{"JawDrop": 1.05, "TongueOut": 0.9, "NoseWrinkler": 1.0, "UpperLipUp": 0.9},
+    **_both(PullUp=0.75, PullSide=0.9, UpperLidClosed=1.0, LowerLidUp=1.0),
+    **{
+        "JawDrop": 1.05,
+        "TongueOut": 0.9,
+        "NoseWrinkler": 1.0,
+        "UpperLipUp": 0.9,
+        "UpperLipBackward": 0.6,
+        "lowerLipBackward": 0.8,
+    },
 }.items():
     _LIMITS[_INDEX[_name]] = _limit
 _HEAD_LIMITS = np.array([0.80, 0.50, 0.45])  # rad
@@ -341,13 +349,14 @@ def _settle(units: npt.NDArray[np.float64]) -> None:
             name: units[:, _INDEX[f"{side}{name}"]]
             for name in ("BrowDown", "OuterBrowUp", "InnerBrowUp", "UpperLidOpen", "UpperLidClosed")
         }
-        pull = {way: units[:, _INDEX[f"Mouth{side}Pull{way}"]] for way in ("Up", "Side", "Down")}
+        pull = {way: units[:, _INDEX[f"Mouth{side}{way}"]] for way in _MOUTH_PULLS}
         lifted = np.maximum(column["OuterBrowUp"], column["InnerBrowUp"])
         column["BrowDown"] *= 1 - 0.8 * np.clip(lifted, 0, 1)
         column["UpperLidOpen"] *= 1 - column["UpperLidClosed"]
-        pull["Down"] *= 1 - pull["Up"] / 0.75
-        for way in ("Up", "Side"):
+        pull["Platysma"] *= 1 - pull["PullUp"] / 0.75
+        for way in ("PullUp", "PullSide"):
             pull[way] *= 1 - 0.5 * kiss
     jaw = np.clip(units[:, _INDEX["JawDrop"]], 0, 1)
     for name in ("lowerLipUp", "lowerLipBackward", "UpperLipBackward", "CheeksPump"):
         units[:, _INDEX[name]] *= 1 - 0.8 * jaw  # these need a closed mouth
+    units[:, _INDEX["TongueOut"]] *= np.clip(jaw / 0.3, 0, 1)  # and this an open one
