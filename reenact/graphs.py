@@ -3,17 +3,13 @@
 uint8 is cast before and after anything else, because TensorRT accepts it nowhere but in a Cast.
 """
 
-import copy
-import itertools
 import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from reenact import ops
-from reenact.encoders import Pyramid
 from reenact.generator import StyledConv, Synthesis, ToRGB
 from reenact.hybrid import Puppeteer
 
@@ -29,34 +25,15 @@ def write_pixels(picture: Tensor) -> Tensor:
     return levels.permute(0, 2, 3, 1).to(torch.uint8)
 
 
-def without_norms(pyramid: Pyramid) -> Pyramid:
-    """A copy with batch norms folded into the convolutions, rounded to fp16 like all weights.
-
-    Done here and not by an exporter, so that the constants of the exported file still fit fp16.
-    """
-    folded = copy.deepcopy(pyramid).eval()
-    for parent in list(folded.modules()):
-        children = list(parent.named_children())
-        for (name, conv), (norm_name, norm) in itertools.pairwise(children):
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                setattr(parent, name, fuse_conv_bn_eval(conv, norm))
-                setattr(parent, norm_name, nn.Identity())
-    return folded.half().float()
-
-
 class EncodeIdentity(nn.Module):
     """Portrait crop u8 [1, C, C, 3] -> W_ID f32 [1, rows, w_dim]."""
 
     def __init__(self, puppeteer: Puppeteer) -> None:
         super().__init__()
-        self.pyramid = without_norms(puppeteer.pyramid)
-        self.encoder = puppeteer.identity_encoder
-        self.mean: Tensor
-        self.register_buffer("mean", puppeteer.generator.w_avg)
+        self.puppeteer = puppeteer
 
     def forward(self, crop: Tensor) -> Tensor:
-        offsets: Tensor = self.encoder(self.pyramid(read_pixels(crop)))
-        return self.mean + offsets
+        return self.puppeteer.identify(read_pixels(crop))
 
 
 class EncodeDeformation(nn.Module):
@@ -64,13 +41,10 @@ class EncodeDeformation(nn.Module):
 
     def __init__(self, puppeteer: Puppeteer) -> None:
         super().__init__()
-        self.pyramid = without_norms(puppeteer.pyramid)
-        self.encoder = puppeteer.deformation_encoder
-        self.head = puppeteer.deform_head
+        self.puppeteer = puppeteer
 
     def forward(self, crop: Tensor) -> Tensor:
-        deformation: Tensor = self.head(self.encoder(self.pyramid(read_pixels(crop))))
-        return deformation
+        return self.puppeteer.deform(read_pixels(crop))
 
 
 class StaticConv(nn.Module):
