@@ -1,0 +1,15 @@
+"""Run a network: one contract, and ONNX Runtime, OpenVINO and torch behind it."""
+
+from engines.choose import Choice, backends, choose_backend, load_engine, model_info
+from engines.contract import GRAPHS, Engine, ModelInfo
+
+__all__ = [
+    "GRAPHS",
+    "Choice",
+    "Engine",
+    "ModelInfo",
+    "backends",
+    "choose_backend",
+    "load_engine",
+    "model_info",
+]

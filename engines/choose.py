@@ -1,0 +1,177 @@
+"""Which engine: what is installed here, and which of them is the fastest on this machine.
+
+Nothing wrapped is imported before it is asked for: a machine needs only the libraries it uses.
+"""
+
+import importlib
+import time
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from engines.contract import INPUT_TYPES, Engine, ModelInfo
+from reenact.errors import UserError
+
+
+@dataclass(frozen=True)
+class _Backend:
+    libraries: tuple[str, ...]
+    factory: str  # class in the module engines.<name>_engine
+    extra: str  # what installs the libraries
+
+
+_BACKENDS = {  # in the order of preference where none can be measured
+    "openvino": _Backend(("openvino",), "OpenVinoEngine", "."),
+    "onnxruntime": _Backend(("onnxruntime",), "OnnxRuntimeEngine", "."),
+    "torch": _Backend(("torch", "safetensors"), "TorchEngine", ".[train]"),
+}
+_LIVE_GRAPHS = ("encode_deformation", "render")  # what every frame costs
+_WARM_UP, _FRAMES = 2, 7
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A backend that can run here, and in words why it was taken."""
+
+    backend: str
+    reason: str
+
+
+def backends() -> dict[str, str | None]:
+    """Return every backend by name: None where it can be used, else why not and what installs it.
+
+    Nothing is imported.
+    """
+    return {name: _missing(backend) for name, backend in _BACKENDS.items()}
+
+
+def load_engine(
+    model_dir: Path | str, graph: str, backend: str, threads: int | None = None
+) -> Engine:
+    """Load one graph of a model folder into a backend.
+
+    Args:
+        model_dir: the folder with the ONNX files (torch: with the checkpoint).
+        graph: one of `GRAPHS`.
+        backend: one of `backends()`; not "auto", which is `choose_backend`'s.
+        threads: for one call; None: the CPUs that may be used, at most eight. torch has one pool of
+            threads for the whole process: there the latest engine's number counts.
+
+    Raises:
+        ValueError: unknown graph, or less than one thread.
+        UserError: unknown or missing backend, missing or damaged model file.
+    """
+    _check_available(backend)
+    try:
+        module = importlib.import_module(f"engines.{backend}_engine")
+    except ImportError as error:
+        raise UserError(
+            f"{backend} is installed but does not load here ({error}); "
+            f"install it again with {_install(backend)}, or use --backend auto"
+        ) from error
+    factory = getattr(module, _BACKENDS[backend].factory)
+    return cast(Engine, factory(model_dir, graph, threads))
+
+
+def model_info(model_dir: Path | str) -> ModelInfo:
+    """Read what a model folder holds: fingerprint, sizes, licence.
+
+    Raises:
+        UserError: a graph is missing or damaged, or they are of different models.
+    """
+    from engines.onnxruntime_engine import read_info  # 0.1 s; not everybody needs it
+
+    return read_info(model_dir)
+
+
+def choose_backend(model_dir: Path | str, backend: str = "auto") -> Choice:
+    """Settle on a backend: the one asked for, or for "auto" the fastest of those that are there.
+
+    "auto" times a few frames of the two graphs that run live, one after the other, on OpenVINO and
+    ONNX Runtime; torch, which is slower than both, only where there is neither.
+
+    Raises:
+        UserError: an unknown or missing backend, none at all, or a model that none can load.
+    """
+    if backend != "auto":
+        _check_available(backend)
+        return Choice(backend, f"{backend}: asked for")
+    present = [name for name, missing in backends().items() if missing is None]
+    if not present:
+        raise UserError(f"no engine is installed; run {_install('onnxruntime')}")
+    candidates = [name for name in present if name != "torch"] or present
+    if len(candidates) == 1:
+        return Choice(candidates[0], f"{candidates[0]}: the only engine that is installed")
+    return _fastest(model_dir, candidates)
+
+
+def _fastest(model_dir: Path | str, candidates: list[str]) -> Choice:
+    timed: list[tuple[float, str, str]] = []
+    failed: list[UserError] = []
+    for name in candidates:
+        try:
+            milliseconds, device = frame_time(model_dir, name)
+        except UserError as error:
+            failed.append(error)
+        else:
+            timed.append((milliseconds, name, f"{name} ({device}): {milliseconds:.1f} ms a frame"))
+    if not timed:
+        raise failed[0]
+    timed.sort()
+    words = [words for _, _, words in timed] + [f"not used: {error}" for error in failed]
+    return Choice(timed[0][1], "; ".join(words))
+
+
+def frame_time(model_dir: Path | str, backend: str) -> tuple[float, str]:
+    """Return what a frame costs on a backend, the median ms of both live graphs, and its device."""
+    engines = [load_engine(model_dir, graph, backend) for graph in _LIVE_GRAPHS]
+    try:
+        work = [
+            (engine, _example(graph, engine.input_shape))
+            for engine, graph in zip(engines, _LIVE_GRAPHS, strict=True)
+        ]
+        times: list[float] = []
+        for _ in range(_WARM_UP + _FRAMES):
+            start = time.perf_counter()
+            for engine, array in work:
+                engine(array)
+            times.append(time.perf_counter() - start)
+        return 1000 * float(np.median(times[_WARM_UP:])), engines[0].device
+    finally:
+        for engine in engines:
+            engine.close()
+
+
+def _example(graph: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """An input like a real one: noise in a crop, styles around 1 (zeros would be too easy)."""
+    random = np.random.default_rng(0)
+    if INPUT_TYPES[graph] == np.uint8:
+        return random.integers(0, 256, shape, np.uint8)
+    return random.normal(1.0, 0.5, shape).astype(np.float32)
+
+
+def _check_available(backend: str) -> None:
+    if backend not in _BACKENDS:
+        near = get_close_matches(backend, _BACKENDS, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        names = ", ".join(["auto", *_BACKENDS])
+        raise UserError(f"there is no backend {backend!r}: {hint}use one of {names}")
+    missing = _missing(_BACKENDS[backend])
+    if missing is not None:
+        raise UserError(f"the backend {backend} cannot be used: {missing}; or use --backend auto")
+
+
+def _missing(backend: _Backend) -> str | None:
+    absent = [library for library in backend.libraries if find_spec(library) is None]
+    if not absent:
+        return None
+    return f'{" and ".join(absent)} is not installed; run `pip install -e "{backend.extra}"`'
+
+
+def _install(backend: str) -> str:
+    return f'`pip install -e "{_BACKENDS[backend].extra}"`'
