@@ -125,7 +125,8 @@ def small(linear: nn.Linear) -> nn.Linear:
     """Shrink a last layer, so that what it predicts starts near zero."""
     with torch.no_grad():
         linear.weight.mul_(0.01)
-        linear.bias.zero_()
+        if linear.bias is not None:
+            linear.bias.zero_()
     return linear
 
 
@@ -171,7 +172,7 @@ class Deform(nn.Module):
             nn.LeakyReLU(LEAK),
             nn.Linear(encoder.hidden, encoder.hidden),
             nn.LeakyReLU(LEAK),
-            small(nn.Linear(encoder.hidden, spaces.deformation_count(dims))),
+            small(nn.Linear(encoder.hidden, spaces.deformation_count(dims), bias=False)),
         )
 
     def forward(self, motion: Tensor) -> Tensor:
