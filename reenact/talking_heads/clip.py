@@ -1,0 +1,215 @@
+"""Render people: one picture, a clip, with what the networks learn from (factors, labels, landmarks)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reenact.talking_heads import strands
+from reenact.talking_heads.head_data import HeadData
+from reenact.talking_heads.motion import Motion, factors, neutral_motion
+from reenact.talking_heads.paint import Face, eye_centres, eye_coordinates, paint_person
+from reenact.talking_heads.person import WISHES, Person, sample_person
+from reenact.talking_heads.raster import (
+    MATERIALS,
+    SAMPLES,
+    Bytes,
+    Floats,
+    Geometry,
+    HairCut,
+    Ints,
+    visibility,
+)
+from reenact.talking_heads.rig import Part, Posed, Rig
+from reenact.talking_heads.scene import SHADOW_SIZE, Camera, make_scene, shadow_matrix, window_camera
+from reenact.talking_heads.shade import LABELS, Buffers, Shot, shade
+
+__all__ = ["LABELS", "SCENE_WISHES", "Clip", "Frame", "Studio", "render_clip"]
+
+SCENE_WISHES = ("light", "background")
+"""Keys of a wish that are about the scene; the others are about the person."""
+
+_OCCLUSION_REACH = 0.065  # dm
+_CORNEA = (0.82, 0.2)  # the high-poly eye's clear shell has its own corner of the map: u > .82, v < .2
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture: rgb u8[s,s,3], alpha u8[s,s] (255 = person), labels u8[s,s] (see LABELS)."""
+
+    rgb: Bytes
+    alpha: Bytes
+    labels: Bytes
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A moving person: frames u8[T,s,s,3], alpha and labels u8[T,s,s], factors f32[T,F], landmarks f32[T,3,2].
+
+    Landmarks are the centres of the subject's left and right eye and the mouth, in pixels.
+    """
+
+    frames: Bytes
+    alpha: Bytes
+    labels: Bytes
+    factors: Floats
+    landmarks: Floats
+
+
+class Studio:
+    """A person in a scene: everything that stays while he moves is made once (about half a second)."""
+
+    def __init__(
+        self,
+        data: HeadData,
+        person: Person,
+        seed: int,
+        size: int,
+        *,
+        wish: Mapping[str, Any] | None = None,
+        zoom: float = 1.0,
+        shift: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        """seed and wish (see SCENE_WISHES) choose the scene; zoom and shift move the window (see window_camera)."""
+        self.rig = Rig(data, person)
+        self.size = size
+        scene = make_scene(seed, size, wish)
+        self._light, self._background = scene.light, scene.background
+        still = neutral_motion(1)
+        self.neutral = self.rig.pose(still.units[0], still.head[0], still.gaze[0])
+        self.camera: Camera = window_camera(self.neutral, size, zoom, shift)
+        self._paint = paint_person(person, self.rig.parts, _face(data, self.rig.parts[0]))
+        self._mesh, self._drawn = _assemble(self.rig.parts)
+        self._alphas = (self._paint.lash, np.ascontiguousarray(self._paint.hair[..., 0]))
+        self._cut = _hair_cut(person)
+        samples = size * SAMPLES
+        self._depth, self._index = np.empty((samples, samples), np.float32), np.empty((samples, samples), np.int32)
+        self._shadow = np.empty((SHADOW_SIZE, SHADOW_SIZE), np.float32)
+        self._shadow_index = np.empty((SHADOW_SIZE, SHADOW_SIZE), np.int32)
+
+    def render(self, posed: Posed) -> Frame:
+        """The picture of a pose of this studio's rig."""
+        positions = np.ascontiguousarray(posed.positions[self._drawn])
+        normals = np.ascontiguousarray(posed.normals[self._drawn])
+        screen = self.camera.screen(positions)
+        light_matrix = shadow_matrix(self._light, posed.head)
+        from_light = np.asarray(positions @ light_matrix[:, :3].T + light_matrix[:, 3], np.float32)
+        open_mouth = _mouth_open(posed)
+        self._see(from_light, True, open_mouth, self._shadow, self._shadow_index)
+        self._see(screen, False, open_mouth, self._depth, self._index)
+        shot = Shot(
+            self.camera.position,
+            posed.eye_left,
+            posed.eye_right,
+            posed.mouth,
+            np.ascontiguousarray(posed.head_rotation, np.float32),
+            posed.jaw,
+            light_matrix,
+            _OCCLUSION_REACH * self.camera.pixels_per_dm * SAMPLES,
+        )
+        buffers = Buffers(self._depth, self._index, self._shadow, screen, positions, normals)
+        n = self.size
+        rgb, alpha, labels = np.empty((n, n, 3), np.uint8), np.empty((n, n), np.uint8), np.empty((n, n), np.uint8)
+        shade(buffers, self._mesh, self._paint, self._light, shot, self._background, rgb, alpha, labels)
+        return Frame(rgb, alpha, labels)
+
+    def landmarks(self, posed: Posed) -> Floats:
+        """Left eye, right eye, mouth in pixels, f32[3,2]."""
+        return self.camera.project(np.stack([posed.eye_left, posed.eye_right, posed.mouth]))
+
+    def _see(self, screen: Floats, shadow: bool, open_mouth: bool, depth: Floats, index: Ints) -> None:
+        mesh = self._mesh
+        visibility(
+            mesh.triangles,
+            mesh.material,
+            screen,
+            mesh.uv,
+            mesh.rest,
+            self._alphas,
+            self._cut,
+            shadow,
+            open_mouth,
+            depth,
+            index,
+        )
+
+
+def render_clip(
+    data: HeadData,
+    person_seed: int,
+    motion: Motion,
+    size: int,
+    scene_seed: int,
+    wish: Mapping[str, Any] | None = None,
+) -> Clip:
+    """Render one person moving; equal arguments give equal bytes. wish: see sample_person and SCENE_WISHES."""
+    wish = dict(wish or {})
+    about_scene = {key: wish.pop(key) for key in SCENE_WISHES if key in wish}
+    studio = Studio(data, sample_person(data, person_seed, wish), scene_seed, size, wish=about_scene)
+    count = len(motion.units)
+    frames = np.empty((count, size, size, 3), np.uint8)
+    alpha, labels = np.empty((2, count, size, size), np.uint8)
+    landmarks = np.empty((count, 3, 2), np.float32)
+    for t in range(count):
+        posed = studio.rig.pose(motion.units[t], motion.head[t], motion.gaze[t])
+        frame = studio.render(posed)
+        frames[t], alpha[t], labels[t] = frame.rgb, frame.alpha, frame.labels
+        landmarks[t] = studio.landmarks(posed)
+    return Clip(frames, alpha, labels, factors(motion), landmarks)
+
+
+_faces: dict[int, Face] = {}
+
+
+def _face(data: HeadData, skin: Part) -> Face:
+    """The skin map's positions: the same for everybody, so made once per data."""
+    if id(data) not in _faces:
+        _faces[id(data)] = Face(skin)
+    return _faces[id(data)]
+
+
+def _assemble(parts: list[Part]) -> tuple[Geometry, npt.NDArray[np.int64]]:
+    """One mesh of all drawn parts, and which of the rig's vertices it uses."""
+    triangles, materials, uvs, rests, drawn = [], [], [], [], []
+    start = count = 0
+    eyes = eye_centres(next(part.rest for part in parts if part.name == "eyes"))
+    for part in parts:
+        if part.name in MATERIALS:
+            kept = part.triangles
+            uv = part.uv
+            if part.name == "eyes":
+                cornea = (uv[:, 0] > _CORNEA[0]) & (uv[:, 1] < _CORNEA[1])
+                kept = kept[~cornea[kept].all(1)]
+                uv = eye_coordinates(part.rest)
+            elif part.name == "lash":
+                uv = strands.lash_coordinates(part.rest, part.triangles, eyes)
+            elif part.name == "hair":
+                uv = np.column_stack([uv[:, 0], 1 - uv[:, 1]])
+            triangles.append(kept + count)
+            materials.append(np.full(len(kept), MATERIALS[part.name], np.uint8))
+            uvs.append(uv)
+            rests.append(part.rest)
+            drawn.append(np.arange(start, start + len(part.rest)))
+            count += len(part.rest)
+        start += len(part.rest)
+    geometry = Geometry(
+        np.concatenate(triangles).astype(np.int32),
+        np.concatenate(materials),
+        np.concatenate(uvs).astype(np.float32),
+        np.concatenate(rests).astype(np.float32),
+    )
+    return geometry, np.concatenate(drawn)
+
+
+def _hair_cut(person: Person) -> HairCut:
+    """An opening that leaves eyes and brows free, drawn from the person's seed."""
+    rng = np.random.default_rng([person.seed, 5])
+    top, low = float(rng.uniform(0.26, 0.48)), -0.45
+    return HairCut(float(rng.normal(0, 0.08)), low, float(rng.uniform(0.52, 0.62)), top - low, -0.75)
+
+
+def _mouth_open(posed: Posed) -> bool:
+    """Whether anything inside the mouth could be seen."""
+    return True

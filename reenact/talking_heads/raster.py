@@ -1,0 +1,237 @@
+"""Which triangle is seen at each sample: a numba rasteriser with alpha-tested hair and a shadow map.
+
+Depth is kept as 1/w (w = distance from the camera in decimetres): it is linear on the screen, larger is nearer,
+and it is what perspective-correct interpolation needs (Blinn, "Hyperbolic interpolation", 1992). The shadow map
+uses the same code with an affine depth. No randomness per pixel: an alpha between 0 and 1 covers a fixed number of
+the four samples of a pixel, so that equal scenes give equal pictures and neighbouring frames do not sparkle.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int32]
+Bytes = npt.NDArray[np.uint8]
+
+SKIN, CAVITY, EYES, TEETH, TONGUE, LASH, HAIR, CLOTH, FRAME = range(9)
+MATERIALS = {
+    "skin": SKIN,
+    "cavity": CAVITY,
+    "eyes": EYES,
+    "teeth": TEETH,
+    "tongue": TONGUE,
+    "lash": LASH,
+    "hair": HAIR,
+    "cloth": CLOTH,
+    "frame": FRAME,
+}
+"""Part name -> material. Brows are painted on the skin, so their part is not drawn."""
+
+SAMPLES = 2
+"""Samples per pixel along each axis."""
+
+_PUSH_BACK = np.float32(0.045)  # dm: teeth and cavity lie this much deeper, or gums would poke through lips
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def compiled(function: F) -> F:
+    """Compile with numba, keep the machine code on disk, and keep the Python type."""
+    return cast(F, numba.njit(cache=True, fastmath=True, error_model="numpy")(function))
+
+
+class Geometry(NamedTuple):
+    """All drawn triangles of a person."""
+
+    triangles: Ints  # [F,3]
+    material: Bytes  # [F]
+    uv: Floats  # [V,2]; what it means depends on the material, see paint.py
+    rest: Floats  # [V,3] as in `Part`
+
+
+class HairCut(NamedTuple):
+    """The opening of the hair around the face: an ellipse in rest x, y (dm), in front of z = `back`."""
+
+    x: float
+    y: float
+    half_width: float
+    half_height: float
+    back: float
+
+
+@compiled
+def lattice(x: int, y: int, salt: int) -> float:
+    """A fixed pseudo-random number in [0, 1) for a lattice point (integer hash)."""
+    h = (x * 374761393 + y * 668265263 + salt * 69069) & 0xFFFFFFFF
+    h = ((h ^ (h >> 13)) * 1274126177) & 0xFFFFFFFF
+    return np.float32((h ^ (h >> 16)) & 0xFFFF) * np.float32(1.0 / 65536.0)
+
+
+@compiled
+def value_noise(x: float, y: float, salt: int) -> float:
+    """Smooth noise in [0, 1) with unit cell size (lattice values, smoothstep between them)."""
+    x0 = math.floor(x)
+    y0 = math.floor(y)
+    u = np.float32(x - x0)
+    v = np.float32(y - y0)
+    u = u * u * (np.float32(3) - np.float32(2) * u)
+    v = v * v * (np.float32(3) - np.float32(2) * v)
+    i = int(x0)
+    j = int(y0)
+    top = lattice(i, j, salt) * (np.float32(1) - u) + lattice(i + 1, j, salt) * u
+    low = lattice(i, j + 1, salt) * (np.float32(1) - u) + lattice(i + 1, j + 1, salt) * u
+    return top * (np.float32(1) - v) + low * v
+
+
+@compiled
+def hair_opening(x: float, y: float, z: float, cut: HairCut) -> float:
+    """Alpha of hair at a rest position: 0 inside the face opening, soft ragged edge, 1 outside."""
+    if z < cut.back:
+        return np.float32(1)
+    dx = (x - cut.x) / cut.half_width
+    dy = (y - cut.y) / cut.half_height
+    e = math.sqrt(dx * dx + dy * dy)
+    if e > 1.4:
+        return np.float32(1)
+    e += (value_noise(x * 7.0, y * 2.5, 11) - 0.5) * 0.16
+    e += (value_noise(x * 34.0 + y * 4.0, y * 5.0, 12) - 0.5) * 0.10
+    return np.float32(min(max((e - 0.96) * 9.0, 0.0), 1.0))
+
+
+@compiled
+def nearest(texture: Floats, u: float, v: float) -> float:
+    """One texel of a [H,W] map, clamped at the edges."""
+    x = min(max(int(u * texture.shape[1]), 0), texture.shape[1] - 1)
+    y = min(max(int(v * texture.shape[0]), 0), texture.shape[0] - 1)
+    return texture[y, x]
+
+
+@compiled
+def coverage(
+    corners: tuple[int, int, int],
+    weights: tuple[float, float, float],
+    material: int,
+    uv: Floats,
+    rest: Floats,
+    alphas: tuple[Floats, Floats],
+    cut: HairCut,
+) -> float:
+    """Alpha of a hair or lash card at barycentric `weights`; alphas = (lash map, hair map)."""
+    a, b, c = corners
+    p, q, r = weights
+    u = p * uv[a, 0] + q * uv[b, 0] + r * uv[c, 0]
+    v = p * uv[a, 1] + q * uv[b, 1] + r * uv[c, 1]
+    if material == LASH:
+        return nearest(alphas[0], u, v)
+    alpha = nearest(alphas[1], u, v)
+    if alpha > 0:
+        x = p * rest[a, 0] + q * rest[b, 0] + r * rest[c, 0]
+        y = p * rest[a, 1] + q * rest[b, 1] + r * rest[c, 1]
+        z = p * rest[a, 2] + q * rest[b, 2] + r * rest[c, 2]
+        alpha *= hair_opening(x, y, z, cut)
+    return alpha
+
+
+@compiled
+def visibility(
+    triangles: Ints,
+    material: Bytes,
+    screen: Floats,
+    uv: Floats,
+    rest: Floats,
+    alphas: tuple[Floats, Floats],
+    cut: HairCut,
+    shadow: bool,
+    mouth_open: bool,
+    depth: Floats,
+    index: Ints,
+) -> None:
+    """Fill depth f32[n,n] (1/w, 0 = nothing) and index i32[n,n] (triangle, -1 = nothing).
+
+    screen f32[V,3]: x, y in samples (y down) and 1/w. `shadow` keeps only what throws shadows and draws both sides.
+    """
+    depth[:] = 0
+    index[:] = -1
+    n = depth.shape[0]
+    for f in range(len(triangles)):
+        m = material[f]
+        if shadow and not (m == SKIN or m == HAIR or m == CLOTH or m == FRAME):
+            continue
+        if not mouth_open and (m == CAVITY or m == TEETH or m == TONGUE):
+            continue
+        a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+        area = (screen[b, 0] - screen[a, 0]) * (screen[c, 1] - screen[a, 1])
+        area -= (screen[b, 1] - screen[a, 1]) * (screen[c, 0] - screen[a, 0])
+        if area == 0 or (area > 0 and m <= TONGUE and not shadow):  # y down: front faces have area < 0
+            continue
+        x_low = min(screen[a, 0], screen[b, 0], screen[c, 0])
+        x_high = max(screen[a, 0], screen[b, 0], screen[c, 0])
+        y_low = min(screen[a, 1], screen[b, 1], screen[c, 1])
+        y_high = max(screen[a, 1], screen[b, 1], screen[c, 1])
+        if x_high < 0.5 or y_high < 0.5 or x_low > n - 0.5 or y_low > n - 0.5:
+            continue
+        x0 = max(0, int(math.ceil(x_low - np.float32(0.5))))
+        x1 = min(n - 1, int(math.floor(x_high - np.float32(0.5))))
+        y0 = max(0, int(math.ceil(y_low - np.float32(0.5))))
+        y1 = min(n - 1, int(math.floor(y_high - np.float32(0.5))))
+        if x0 <= x1 and y0 <= y1:
+            _fill(f, (a, b, c), m, (x0, x1, y0, y1), np.float32(1) / area, screen, uv, rest, alphas, cut,
+                  shadow, depth, index)  # fmt: skip
+
+
+@compiled
+def _fill(
+    f: int,
+    corners: tuple[int, int, int],
+    m: int,
+    box: tuple[int, int, int, int],
+    scale: float,
+    screen: Floats,
+    uv: Floats,
+    rest: Floats,
+    alphas: tuple[Floats, Floats],
+    cut: HairCut,
+    shadow: bool,
+    depth: Floats,
+    index: Ints,
+) -> None:
+    """Scan one triangle over its bounding box (x0, x1, y0, y1), inclusive."""
+    a, b, c = corners
+    zero = np.float32(0)
+    bx, by, cx, cy = screen[b, 0], screen[b, 1], screen[c, 0], screen[c, 1]
+    ax, ay = screen[a, 0], screen[a, 1]
+    za, zb, zc = screen[a, 2], screen[b, 2], screen[c, 2]
+    if m == CAVITY or m == TEETH or m == TONGUE:
+        za -= _PUSH_BACK * za * za
+        zb -= _PUSH_BACK * zb * zb
+        zc -= _PUSH_BACK * zc * zc
+    step_a = (by - cy) * scale
+    step_b = (cy - ay) * scale
+    x0, x1, y0, y1 = box
+    px = np.float32(x0) + np.float32(0.5)
+    for y in range(y0, y1 + 1):
+        py = np.float32(y) + np.float32(0.5)
+        wa = ((bx - px) * (cy - py) - (by - py) * (cx - px)) * scale
+        wb = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) * scale
+        for x in range(x0, x1 + 1):
+            wc = np.float32(1) - wa - wb
+            if wa >= zero and wb >= zero and wc >= zero:
+                z = wa * za + wb * zb + wc * zc
+                if z > depth[y, x]:
+                    seen = True
+                    if m == HAIR or m == LASH:
+                        weights = (wa * za / z, wb * zb / z, wc * zc / z)
+                        alpha = coverage(corners, weights, m, uv, rest, alphas, cut)
+                        # Samples of a pixel get the thresholds 1/8, 3/8, 5/8, 7/8: ordered dither.
+                        step = (y & 1) * 2 + ((x + y) & 1)
+                        seen = alpha > (0.4 if shadow else 0.125 + 0.25 * step)
+                    if seen:
+                        depth[y, x] = z
+                        index[y, x] = f
+            wa += step_a
+            wb += step_b

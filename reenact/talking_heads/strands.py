@@ -1,0 +1,173 @@
+"""Painted hair: strand maps for the hair meshes, lashes, and the strokes of the brows."""
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from reenact.talking_heads.raster import Bytes, Floats, Ints
+
+_HAIR_SIZE = 512
+_LASH_SIZE = (48, 384)  # height (root to tip), width (along the lid)
+_MANY_LAYERS = 20  # curly hair is made of many cards that share one piece of the map
+
+
+def noise(rng: np.random.Generator, size: int, cells: tuple[int, int], octaves: int = 3) -> Floats:
+    """Smooth noise f32[size,size], mean 0, deviation 1; cells = (down, across) of the coarsest octave."""
+    total = np.zeros((size, size), np.float32)
+    for octave in range(octaves):
+        shape = (min(size, cells[0] << octave), min(size, cells[1] << octave))
+        grid = rng.standard_normal(shape).astype(np.float32)
+        total += cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC) * 0.6**octave
+    return np.asarray((total - total.mean()) / total.std(), np.float32)
+
+
+def hair_map(uv: Floats, triangles: Ints, rest: Floats, seed: int) -> Floats:
+    """Alpha and shade f32[512,512,2] of a hair mesh: strands thin out only towards the mesh's true edges.
+
+    uv f32[V,2] in [0, 1] (v up), triangles i32[F,3], rest f32[V,3].
+    """
+    rng = np.random.default_rng(seed)
+    size = _HAIR_SIZE
+    pixels = np.stack([uv[:, 0], 1 - uv[:, 1]], 1) * size
+    across = noise(rng, size, (5, 110))  # strands that run down the map
+    along = np.ascontiguousarray(noise(rng, size, (6, 96)).T)
+    strands = across.copy()
+    for component in _islands(triangles, len(uv)):
+        if not _runs_down(pixels, rest, np.unique(component)):
+            area = np.zeros((size, size), np.uint8)
+            _fill(area, pixels, component)
+            strands = np.where(area > 0, along, strands)
+    inside, layers = _cover(pixels, triangles, size)
+    edges = _outer_edges(pixels, _boundary(triangles, rest), inside)
+    distance = cv2.distanceTransform(edges, cv2.DIST_L2, 3)
+    alpha = np.clip((distance - 1.0 - 1.3 * strands) / 2.5, 0, 1)
+    curls = np.clip(0.9 + 1.1 * noise(rng, size, (40, 40)), 0, 1)
+    alpha = np.where(layers > _MANY_LAYERS, alpha * curls, alpha)
+    shade = np.clip(1.0 + 0.22 * strands, 0.35, 1.7)
+    return np.ascontiguousarray(np.stack([alpha, shade], -1), np.float32)
+
+
+def _cover(pixels: Floats, triangles: Ints, size: int) -> tuple[Bytes, npt.NDArray[np.int32]]:
+    """Where the map is used (0/1), and how many separate pieces lie on each other there."""
+    layers = np.zeros((size, size), np.int32)
+    for component in _islands(triangles, len(pixels)):
+        area = np.zeros((size, size), np.uint8)
+        _fill(area, pixels, component)
+        layers += area
+    return (layers > 0).astype(np.uint8), layers
+
+
+def _outer_edges(pixels: Floats, edges: npt.NDArray[np.int64], inside: Bytes) -> Bytes:
+    """255 everywhere but on the mesh's edges that border unused map: pieces on top of others have no edge inside."""
+    image = np.full(inside.shape, 255, np.uint8)
+    for a, b in edges:
+        start, end = pixels[a].astype(int), pixels[b].astype(int)
+        cv2.line(image, (int(start[0]), int(start[1])), (int(end[0]), int(end[1])), 0, 1)
+    core = cv2.erode(inside, np.ones((5, 5), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    image[core > 0] = 255
+    return image
+
+
+def _fill(image: Bytes, pixels: Floats, triangles: Ints) -> None:
+    for triangle in triangles:
+        cv2.fillConvexPoly(image, np.round(pixels[triangle]).astype(np.int32), 1)
+
+
+def _islands(triangles: Ints, vertices: int) -> list[Ints]:
+    """The triangles of each connected piece of the map."""
+    ends = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]]])
+    graph = sparse.coo_matrix((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), (vertices, vertices))
+    count, label = csgraph.connected_components(graph, directed=False)
+    of_triangle = label[triangles[:, 0]]
+    return [triangles[of_triangle == k] for k in range(count) if (of_triangle == k).any()]
+
+
+def _runs_down(pixels: Floats, rest: Floats, members: npt.NDArray[np.int32]) -> bool:
+    """Whether the map's vertical is the axis along which the piece goes down or back."""
+    design = np.column_stack([pixels[members], np.ones(len(members))])
+    slopes = np.linalg.lstsq(design, rest[members], rcond=None)[0]
+    reach = np.abs(slopes[:2, 1]) + 0.5 * np.abs(slopes[:2, 2])
+    return bool(reach[1] > reach[0])
+
+
+def _boundary(triangles: Ints, rest: Floats) -> npt.NDArray[np.int64]:
+    """Edges [E,2] with one triangle only; vertices that a map seam split in two count as one."""
+    _, welded = np.unique(np.round(rest, 4), axis=0, return_inverse=True)
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    ends = np.sort(welded.ravel()[edges], axis=1)
+    _, first, count = np.unique(ends, axis=0, return_index=True, return_counts=True)
+    return np.asarray(edges[first[count == 1]], np.int64)
+
+
+def lash_coordinates(rest: Floats, triangles: Ints, eyes: Floats) -> Floats:
+    """(along the lid, root to tip) in [0, 1] for lash vertices f32[V,3]; eyes f32[2,3]: the eyeballs' centres."""
+    uv = np.zeros((len(rest), 2), np.float32)
+    for piece in _islands(triangles, len(rest)):
+        members = np.unique(piece)
+        points = rest[members]
+        centre = eyes[np.argmin(np.abs(eyes[:, 0] - points[:, 0].mean()))]
+        along = np.abs(points[:, 0])
+        along = (along - along.min()) / np.ptp(along)
+        radius = np.linalg.norm(points - centre, axis=1)
+        near = np.abs(along[:, None] - along[None, :]) < 0.08
+        root = np.where(near, radius[None, :], np.inf).min(1)
+        tip = np.where(near, radius[None, :], -np.inf).max(1)
+        uv[members, 0] = along
+        uv[members, 1] = (radius - root) / np.maximum(tip - root, 1e-3)
+    return uv
+
+
+def lash_map(seed: int, strength: float) -> Floats:
+    """Alpha f32[48,384]: a dark root line and short fine lashes; `strength` 0..1."""
+    rng = np.random.default_rng(seed)
+    height, width = _LASH_SIZE
+    canvas = np.zeros((height * 2, width * 2), np.uint8)
+    for k in range(44):
+        x = (k + rng.uniform(0.2, 0.8)) / 44 * width * 2
+        length = rng.uniform(0.3, 0.6) * height * 2
+        lean = rng.normal(0, 5)
+        cv2.line(canvas, (int(x), 0), (int(x + lean), int(length)), 255, 3, cv2.LINE_AA)
+    strokes = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    t = np.linspace(0, 1, height, dtype=np.float32)[:, None]
+    s = np.linspace(0, 1, width, dtype=np.float32)[None, :]
+    root = np.clip(1.2 - 6 * t, 0, 1) * (0.5 + 0.5 * strength)
+    ends = np.clip(np.minimum(s - 0.02, 0.93 - s) * 7, 0, 1)  # none in the corners of the eye
+    return np.asarray(np.clip(root + strokes * (1.1 - t) * (0.3 + 0.6 * strength), 0, 1) * ends, np.float32)
+
+
+def brow_strokes(
+    rng: np.random.Generator, thickness: float, arch: float, strokes: int = 64
+) -> list[tuple[Floats, float]]:
+    """Hairs of one brow (x > 0) on the base face: list of (points f32[5,2] in dm, weight 0..1).
+
+    thickness: full height of the brow in dm; arch: how far its top is lifted, dm.
+    """
+    result = []
+    for k in range(strokes):
+        s = (k + rng.uniform(0, 1)) / strokes
+        centre = _brow_line(s, arch)
+        half = 0.5 * thickness * _brow_width(s)
+        root = centre + np.array([0.0, half * rng.uniform(-1.0, 0.55)])
+        tilt = 1.25 - 1.15 * min(s / 0.45, 1.0) - 0.35 * max(s - 0.6, 0)  # upright at the nose, flat at the tail
+        tilt += rng.normal(0, 0.12)
+        length = rng.uniform(0.045, 0.075) * (1 - 0.25 * s)
+        t = np.linspace(0, 1, 5)[:, None]
+        bend = tilt - 0.5 * t
+        path = root + t * length * np.concatenate([np.cos(bend), np.sin(bend)], 1)
+        result.append((np.asarray(path, np.float32), float(rng.uniform(0.55, 1.0))))
+    return result
+
+
+def _brow_line(s: float, arch: float) -> npt.NDArray[np.float64]:
+    """Middle of the brow at s in [0, 1] from the nose to the temple, canonical x, y in dm."""
+    x = 0.115 + 0.475 * s
+    y = np.interp(s, (0, 0.2, 0.45, 0.65, 0.85, 1), (7.375, 7.400, 7.418, 7.415, 7.385, 7.335))
+    return np.array([x, y + arch * math.sin(math.pi * min(s * 1.1, 1.0)) ** 2])
+
+
+def _brow_width(s: float) -> float:
+    return float(np.interp(s, (0, 0.08, 0.35, 0.7, 1), (0.75, 1, 1, 0.7, 0.15)))
