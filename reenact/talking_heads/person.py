@@ -37,7 +37,7 @@ _OPPOSITES = {
 _FRIENDLY = {
     "eyebrows-trans": 0.10,
     "eyebrows-angle": 0.06,
-    "mouth-angles": 0.12,
+    "mouth-angles": 0.18,
     "l-eye-scale": 0.14,
     "l-eye-height2": 0.08,
 }
@@ -80,8 +80,9 @@ _SLIDER_LIMIT = 0.75
 _REST = (
     ("InnerBrowUp", 0.17, 0.08, 0.08),
     ("OuterBrowUp", 0.11, 0.09, 0.09),
-    ("MouthPullUp", 0.15, 0.13, 0.08),
-    ("CheekUp", 0.08, 0.06, 0.06),
+    ("MouthPullUp", 0.24, 0.20, 0.08),
+    ("MouthPullSide", 0.12, 0.09, 0.06),
+    ("CheekUp", 0.12, 0.10, 0.06),
     ("UpperLidOpen", 0.10, 0.06, 0.07),
 )
 
@@ -212,7 +213,7 @@ def _detail_targets(
 ) -> dict[str, float]:
     """Weights of the detail targets: every slider drawn around a friendly mean, slightly uneven."""
     means = _slider_means(gender)
-    spread = rng.uniform(0.7, 1.4)  # some people are more remarkable than others
+    spread = rng.uniform(0.6, 1.2)  # some people are more remarkable than others
     pull = rng.uniform(0.5, 1.2)
     weights: dict[str, float] = {}
     for name, (up, down) in sliders(data).items():
@@ -254,7 +255,7 @@ def _resting_face(data: HeadData, rng: Rng, gender: float, asked: Mapping[str, f
     for name, female, male, deviation in _REST:
         value = rng.normal(male if gender > 0.5 else female, deviation)
         for side in ("Left", "Right"):
-            unit = f"Mouth{side}PullUp" if name == "MouthPullUp" else f"{side}{name}"
+            unit = f"Mouth{side}{name[5:]}" if name.startswith("Mouth") else f"{side}{name}"
             rest[data.units.index(unit)] = max(0.0, value + rng.normal(0, 0.02))
     for unit, weight in asked.items():
         rest[data.units.index(unit)] = weight

@@ -121,8 +121,8 @@ class Rig:
 
 
 def _with_rest(names: tuple[str, ...], units: Floats, rest: Floats) -> Floats:
-    """Add the face at rest; a closing lid cancels all that holds it open."""
-    weights = units + rest
+    """Add the face at rest, less where the motion does the same; closing lids beat opening ones."""
+    weights = units + rest * (1 - np.clip(units, 0, 1))
     for side in ("Left", "Right"):
         shut = min(max(float(units[names.index(f"{side}UpperLidClosed")]), 0.0), 1.0)
         weights[names.index(f"{side}UpperLidOpen")] *= 1 - shut

@@ -33,11 +33,11 @@ EYE_COLORS: dict[str, Rgb] = {
     "grey": (0.270, 0.310, 0.340),
 }
 _FEMALE_HAIR = {
-    "bob01": 2.0,
-    "bob02": 3.0,
+    "bob01": 0.6,
+    "bob02": 1.5,
     "long01": 3.0,
     "braid01": 2.0,
-    "ponytail01": 2.0,
+    "ponytail01": 3.0,
     "short04": 0.3,
 }
 _MALE_HAIR = {"short01": 3.0, "short02": 3.0, "short04": 3.0, "none": 0.8}
