@@ -1,0 +1,179 @@
+"""From the words of the command line to a running show, and everything closed behind it."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import cv2
+
+from realtime.cameras import Input, Reader, find_input, open_input
+from realtime.faces import FaceFollower, Faces, FaceThread, InlineFaces
+from realtime.live import Limits, Show
+from realtime.models import Model, load_model
+from realtime.outputs import Output, parse_outputs, parse_size
+from realtime.puppet import Puppet
+from realtime.sources import CameraFeed, EveryFrame, FileFeed, Live, Source
+from realtime.stats import Stats
+from reenact.avatar import Avatar, find_avatar, load_avatar, starter_avatars
+from reenact.errors import UserError
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for; the words are explained in `run_live.py --help`."""
+
+    input: str = "0"
+    outputs: Sequence[str] = ("window",)
+    avatar: str | None = None
+    backend: str = "auto"
+    max_frames: int | None = None
+    every_frame: bool = False
+    seconds: float | None = None
+    size: str | None = None
+    smooth: float = 0.5
+    threads: int | None = None
+
+
+Loader = Callable[[str, int | None], Model]
+
+
+def run(
+    options: Options, announce: Callable[[str], None], loader: Loader = load_model
+) -> dict[str, Any]:
+    """Run a show to its end and report it in numbers (see `Stats.report`).
+
+    What can be refused is refused before anything slow or visible happens; an output file appears
+    only when the whole show went well.
+
+    Args:
+        options: what to do.
+        announce: takes one line that says what runs where and why.
+        loader: makes the model ready; `realtime.models.load_model`.
+
+    Raises:
+        UserError: anything in `options` cannot be done here.
+    """
+    cv2.setNumThreads(1)  # the networks have the cores
+    stats = Stats()
+    what = find_input(options.input)
+    outputs = parse_outputs(options.outputs, what.path)
+    size = parse_size(options.size) if options.size is not None else None
+    limits = _limits(options)
+    every_frame = _every_frame(options, what)
+    avatar = load_avatar(_avatar_file(options.avatar))
+    with ExitStack() as stack:
+        reader = open_input(what)
+        stack.callback(reader.close)
+        model = loader(options.backend, options.threads)
+        stack.callback(model.close)
+        puppet = Puppet(model, avatar, stats, options.smooth, size)
+        with _opened(outputs, puppet, reader.fps):
+            announce(_line(model, avatar, what, outputs))
+            source = _source(what, reader, stats, every_frame)
+            stack.callback(source.close)
+            faces = _faces(every_frame, stats)
+            stack.callback(faces.close)
+            if isinstance(source, Live):
+                source.start()
+            with _ctrl_c() as stop:
+                Show(source, faces, puppet, outputs, stats).run(limits, stop)
+            _check_faces(puppet, what, every_frame)
+        report = stats.report(source.drops)
+    return report | {"backend": model.backend, "backend_reason": model.reason}
+
+
+def _limits(options: Options) -> Limits:
+    if options.max_frames is not None and options.max_frames < 1:
+        raise UserError(f"--max-frames is {options.max_frames}: give 1 or more")
+    if options.seconds is not None and not options.seconds > 0:
+        raise UserError(f"--seconds is {options.seconds:g}: give a number above 0")
+    if not 0 <= options.smooth <= 1:
+        raise UserError(f"--smooth is {options.smooth:g}: give a number from 0 to 1")
+    if options.threads is not None and options.threads < 1:
+        raise UserError(f"--threads is {options.threads}: give 1 or more")
+    return Limits(options.max_frames, options.seconds)
+
+
+def _every_frame(options: Options, what: Input) -> bool:
+    if options.every_frame and what.kind == "camera":
+        raise UserError("--every-frame is for files, a camera does not wait: leave it out")
+    return options.every_frame or what.kind == "picture"
+
+
+def _avatar_file(name: str | None) -> Path:
+    if name is not None:
+        return find_avatar(name)
+    for path in starter_avatars().values():
+        return path
+    raise UserError("this copy came without avatars: name a file with --avatar FILE.avatar")
+
+
+def _source(what: Input, reader: Reader, stats: Stats, every_frame: bool) -> Source:
+    if every_frame:
+        return EveryFrame(reader, stats)
+    if what.kind == "camera":
+        return Live(CameraFeed(reader, stats))
+    return Live(FileFeed(reader, stats, again=what.kind == "demo"))
+
+
+def _faces(every_frame: bool, stats: Stats) -> Faces:
+    return (InlineFaces if every_frame else FaceThread)(FaceFollower(), stats)
+
+
+@contextmanager
+def _opened(outputs: Sequence[Output], puppet: Puppet, fps: float) -> Iterator[None]:
+    """The outputs, open; kept when all went well, else without a trace."""
+    keep, opened = False, list[Output]()
+    try:
+        for output in outputs:
+            opened.append(output)
+            output.open(puppet.width, puppet.height, fps)
+        yield
+        keep = True
+    finally:
+        with ExitStack() as stack:  # closes them all, whatever one of them has to say
+            for output in opened:
+                stack.callback(output.close, keep)
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or a polite kill sets, so that the loop ends between two pictures."""
+    stop = threading.Event()
+
+    def handle(_: int, __: FrameType | None) -> None:
+        if stop.is_set():  # it does not end: the second time is an order
+            raise KeyboardInterrupt
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield stop
+        return
+    before = {which: signal.signal(which, handle) for which in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for which, handler in before.items():
+            signal.signal(which, handler)
+
+
+def _check_faces(puppet: Puppet, what: Input, every_frame: bool) -> None:
+    if puppet.faces:
+        return
+    if every_frame:
+        raise UserError(
+            f"there is no face in {what.label} that could be found, so nothing was written: "
+            "give one where a face looks at the camera and is not small"
+        )
+    print(f"note: no face was found in {what.label}", file=sys.stderr)
+
+
+def _line(model: Model, avatar: Avatar, what: Input, outputs: Sequence[Output]) -> str:
+    where = ", ".join(output.label for output in outputs)
+    return f"{model.reason} | avatar {avatar.name} | input {what.label} | output {where}"

@@ -1,0 +1,87 @@
+"""The loop: newest frame, where is the face, what does it do, draw that, send it."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from realtime.faces import Faces
+from realtime.frames import Frame
+from realtime.outputs import Output
+from realtime.puppet import Picture, Puppet
+from realtime.sources import Ended, Source
+from realtime.stats import Stats
+from reenact.face import cut
+
+PATIENCE_S = 0.5
+"""An input silent for so long shows no face any more; the outputs must not starve."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop by itself: after so many pictures, or seconds of them; None: never."""
+
+    frames: int | None = None
+    seconds: float | None = None
+
+
+class Show:
+    """Everything that takes part, until the curtain falls."""
+
+    def __init__(
+        self, source: Source, faces: Faces, puppet: Puppet, outputs: Sequence[Output], stats: Stats
+    ) -> None:
+        self._source, self._faces, self._puppet = source, faces, puppet
+        self._outputs, self._stats = outputs, stats
+        self._time_s = 0.0
+
+    def run(
+        self,
+        limits: Limits,
+        stop: threading.Event,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Drive the puppet until the input or the user ends it, or a limit is reached.
+
+        On an error every output is left with a card, and the error goes on.
+        """
+        begin_s: float | None = None
+        try:
+            while not stop.is_set() and not self._over(limits, begin_s, clock()):
+                try:
+                    frame = self._source.take(PATIENCE_S)
+                except Ended:
+                    return
+                picture = self._picture(frame, clock())
+                with self._stats.stage("send"):
+                    self._send(picture)
+                self._stats.sent(frame.captured_s if frame else None)
+                begin_s = clock() if begin_s is None else begin_s
+        except BaseException:
+            with suppress(Exception):  # the first error is the one to tell
+                self._send(self._puppet.card("stopped", self._time_s))
+            raise
+
+    def _picture(self, frame: Frame | None, now_s: float) -> Picture:
+        self._time_s = max(self._time_s, frame.time_s if frame else now_s)
+        if frame is None:
+            return self._puppet.drive(None, self._time_s)
+        with self._stats.stage("face"):
+            window = self._faces.follow(frame)
+        if window is None:
+            return self._puppet.drive(None, self._time_s)
+        with self._stats.stage("crop"):
+            crop = cut(frame.image, window, self._puppet.crop)
+        return self._puppet.drive(crop, self._time_s)
+
+    def _send(self, picture: Picture) -> None:
+        for output in self._outputs:
+            output.send(picture)
+
+    def _over(self, limits: Limits, begin_s: float | None, now_s: float) -> bool:
+        if limits.frames is not None and self._stats.frames >= limits.frames:
+            return True
+        if limits.seconds is not None and begin_s is not None:
+            return now_s - begin_s >= limits.seconds
+        return any(output.done for output in self._outputs)

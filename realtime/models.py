@@ -1,0 +1,51 @@
+"""The networks that run live, made ready for this machine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import reenact
+from engines import Engine, ModelInfo, choose_backend, load_engine, model_info
+
+STARTER = Path(reenact.__file__).parent / "starter"
+
+
+@dataclass(frozen=True)
+class Model:
+    """The two graphs that run live, and what they are.
+
+    Attributes:
+        info: fingerprint and sizes.
+        encode: crop u8 [1,C,C,3] -> deformation f32 [1,D].
+        render: styles f32 [1,S] -> picture u8 [1,R,R,3].
+        backend: e.g. "openvino".
+        reason: why this backend, in words.
+    """
+
+    info: ModelInfo
+    encode: Engine
+    render: Engine
+    backend: str
+    reason: str
+
+    @property
+    def resolution(self) -> int:
+        """Side of the rendered picture, px."""
+        return self.info.dims.resolution
+
+    def close(self) -> None:
+        """Give the engines back; may be called twice."""
+        self.encode.close()
+        self.render.close()
+
+
+def load_model(backend: str, threads: int | None = None, folder: Path = STARTER) -> Model:
+    """Load the model in a folder into a backend ("auto": the fastest that is installed).
+
+    Raises:
+        UserError: the backend or a file of the model is missing or damaged.
+    """
+    choice = choose_backend(folder, backend)
+    info = model_info(folder)
+    encode = load_engine(folder, "encode_deformation", choice.backend, threads)
+    render = load_engine(folder, "render", choice.backend, threads)
+    return Model(info, encode, render, choice.backend, choice.reason)

@@ -1,0 +1,151 @@
+"""The puppet: one avatar, set once, driven frame by frame; and the only maker of pictures.
+
+Outputs take nothing but a `Picture`, and only this module can make one: from what the render engine
+gives, or a card. Pixels of the camera go into `encode_deformation` and no further.
+"""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from realtime.frames import Image
+from realtime.models import Model
+from realtime.smoothing import OneEuro
+from realtime.state import FaceState, FaceStateMachine
+from realtime.stats import Stats
+from reenact.avatar import Avatar, check_fits
+from reenact.spaces import add_deformation, deformation_count, style_count
+
+Vector = npt.NDArray[np.float32]
+
+_MAKER = object()
+
+
+class Picture:
+    """Something that outputs may show: rendered pixels or a card, never a frame of a camera.
+
+    Attributes:
+        pixels: u8 [H,W,3] RGB, read-only.
+        time_s: when it belongs, as the frame's `time_s`.
+    """
+
+    __slots__ = ("pixels", "time_s")
+
+    def __init__(self, maker: object, pixels: Image, time_s: float) -> None:
+        if maker is not _MAKER:
+            raise TypeError("only Puppet.drive and card() make pictures")
+        pixels.setflags(write=False)
+        self.pixels, self.time_s = pixels, time_s
+
+
+def card(text: str, width: int, height: int, time_s: float) -> Picture:
+    """A plain picture with a short text: what is shown when nothing can be rendered."""
+    pixels = np.full((height, width, 3), (38, 40, 46), np.uint8)
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, width / 400
+    (wide, high), _ = cv2.getTextSize(text, font, scale, 1)
+    place = ((width - wide) // 2, (height + high) // 2)
+    cv2.putText(pixels, text, place, font, scale, (200, 204, 212), 1, cv2.LINE_AA)
+    return Picture(_MAKER, pixels, time_s)
+
+
+class Puppet:
+    """An avatar on its strings: crop in, picture out, once per frame.
+
+    Attributes:
+        width, height: of its pictures, px.
+        crop: side of the square it wants to see, px.
+        faces: how many frames had one.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        avatar: Avatar,
+        stats: Stats,
+        smooth: float = 0.5,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        """Set the avatar up.
+
+        Args:
+            model: its engines.
+            avatar: made for this model's generator.
+            stats: takes the times of encode, smooth, render and fit.
+            smooth: 0 (none) to 1 (much).
+            size: width and height of the pictures, px; None: as rendered.
+
+        Raises:
+            UserError: the avatar belongs to another generator.
+        """
+        self._dims = model.info.dims
+        check_fits(avatar, model.info.fingerprint, style_count(self._dims))
+        self.width, self.height = size or (model.resolution, model.resolution)
+        self.crop, self.faces = model.info.crop, 0
+        self._model, self._avatar, self._stats = model, avatar, stats
+        self._filter = _filter(smooth)
+        self._machine = FaceStateMachine()
+        self._neutral: Vector = np.zeros(deformation_count(self._dims), np.float32)
+        self._shown = self._from = self._neutral
+
+    @property
+    def state(self) -> FaceState:
+        """Whether a face is followed."""
+        return self._machine.state
+
+    def drive(self, crop: Image | None, time_s: float) -> Picture:
+        """Do what the face does.
+
+        Args:
+            crop: u8 [C,C,3] of the face, None where there is none.
+            time_s: of the frame; never before the last one.
+        """
+        before = self._machine.state
+        state = self._machine.update(crop is not None, time_s)
+        if state is not before:
+            self._from = self._shown
+            if state is FaceState.TRACK and before is not FaceState.HOLD:
+                self._filter.forget()  # it may be another face, in another pose
+        if state is not FaceState.HOLD:
+            goal = self._neutral if crop is None else self._deformation(crop, time_s)
+            self._shown = self._from + np.float32(self._machine.progress) * (goal - self._from)
+        return self._render(time_s)
+
+    def card(self, text: str, time_s: float) -> Picture:
+        """A card of the size of its pictures."""
+        return card(text, self.width, self.height, time_s)
+
+    def _deformation(self, crop: Image, time_s: float) -> Vector:
+        self.faces += 1
+        with self._stats.stage("encode"):
+            deformation: Vector = self._model.encode(crop[None])[0]
+        with self._stats.stage("smooth"):
+            return self._filter(deformation, time_s)
+
+    def _render(self, time_s: float) -> Picture:
+        with self._stats.stage("add"):
+            styles = add_deformation(self._dims, self._avatar.styles, self._shown)
+        with self._stats.stage("render"):
+            pixels: Image = self._model.render(styles[None])[0]
+        with self._stats.stage("fit"):
+            return Picture(_MAKER, fit(pixels, self.width, self.height), time_s)
+
+
+def _filter(smooth: float) -> OneEuro:
+    """The filter for `smooth`: nearly nothing at 0, slow at 1."""
+    return OneEuro(cutoff_hz=20.0 * 0.025**smooth, per_speed=4.0 * (1 - smooth))
+
+
+def fit(pixels: Image, width: int, height: int) -> Image:
+    """Scale a picture into a size, black bars where the proportions differ."""
+    high, wide = pixels.shape[:2]
+    if (wide, high) == (width, height):
+        return pixels
+    scale = min(width / wide, height / high)
+    inner = (max(1, round(wide * scale)), max(1, round(high * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    target = np.zeros((height, width, 3), np.uint8)
+    target[top : top + inner[1], left : left + inner[0]] = cv2.resize(
+        pixels, inner, interpolation=method
+    )
+    return target

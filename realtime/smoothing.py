@@ -1,0 +1,55 @@
+"""The One-Euro filter, for vectors."""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Vector = npt.NDArray[np.floating[Any]]
+
+
+class OneEuro:
+    """Low-pass whose cut-off rises with speed: still things stand still, fast ones do not lag.
+
+    Casiez, Roussel and Vogel, "1 Euro Filter" (CHI 2012), each number on its own. Speed is measured
+    in multiples of the vector's usual size (running root mean square), so that one setting serves
+    every model.
+    """
+
+    _SPEED_CUTOFF_HZ = 1.0
+    _USUAL_S = 10.0
+
+    def __init__(self, cutoff_hz: float, per_speed: float) -> None:
+        """`cutoff_hz`: at rest; `per_speed`: Hz more for each usual size per second."""
+        self._cutoff_hz, self._per_speed = cutoff_hz, per_speed
+        self._time_s: float | None = None
+
+    def __call__(self, value: Vector, time_s: float) -> Vector:
+        """The smoothed value at a time; of two values at one time the first counts."""
+        power = float(np.mean(np.square(value)))
+        if self._time_s is None:
+            self._value, self._speed, self._power = value.copy(), np.zeros_like(value), power
+            self._time_s = time_s
+            return self._value
+        passed = time_s - self._time_s
+        if passed <= 0:
+            return self._value
+        self._power += (power - self._power) * _share(1 / self._USUAL_S, passed)
+        usual = math.sqrt(self._power) + 1e-12
+        speed = (value - self._value) / (passed * usual)
+        self._speed = self._speed + (speed - self._speed) * _share(self._SPEED_CUTOFF_HZ, passed)
+        cutoff = self._cutoff_hz + self._per_speed * np.abs(self._speed)
+        share = 1 / (1 + 1 / (2 * math.pi * cutoff * passed))
+        self._value = (self._value + (value - self._value) * share).astype(value.dtype)
+        self._time_s = time_s
+        return self._value
+
+    def forget(self) -> None:
+        """Take the next value as it comes."""
+        self._time_s = None
+
+
+def _share(cutoff_hz: float, passed_s: float) -> float:
+    """How much of the way a first-order low-pass goes in `passed_s`."""
+    return 1 / (1 + 1 / (2 * math.pi * cutoff_hz * passed_s))

@@ -1,0 +1,55 @@
+"""Drive an avatar with your face: python run_live.py --help."""
+
+import argparse
+import json
+import sys
+from typing import Any, NoReturn
+
+from realtime.app import Options, run
+from reenact.errors import UserError, exit_on_user_error
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see `python {self.prog} --help`")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    flags = _Parser("run_live.py", description="Drive an avatar with your face, live.")
+    add = flags.add_argument
+    add("--input", default="0", help="camera index, name or /dev/videoN; a file; demo (default: 0)")
+    add("--output", action="append", help="window, vcam, vcam:/dev/videoN, FILE.mp4 or none; "
+        "may be repeated (default: window)")  # fmt: skip
+    add("--avatar", help="name of a built-in avatar or an .avatar file (default: the first)")
+    add("--backend", default="auto", help="auto, openvino, onnxruntime or torch (default: auto)")
+    add("--max-frames", type=int, metavar="N", help="stop after N pictures")
+    add("--every-frame", action="store_true", help="render each frame of a file exactly once")
+    add("--seconds", type=float, metavar="S", help="stop after S seconds")
+    add("--size", help="N or WxH, px, even (default: as rendered)")
+    add("--smooth", type=float, default=0.5, help="0 (follow everything) to 1 (calm); default 0.5")
+    add("--threads", type=int, metavar="N", help="CPU threads of the networks")
+    add("--json", action="store_true", help="print the run in numbers as the last line")
+    return flags
+
+
+@exit_on_user_error
+def main() -> int:
+    """Run the command line; 0 when all went well."""
+    words = vars(parser().parse_args())
+    as_json, outputs = words.pop("json"), words.pop("output") or ["window"]
+    report = run(Options(**words, outputs=outputs), lambda line: print(line, flush=True))
+    print(json.dumps(report) if as_json else _sentence(report))
+    return 0
+
+
+def _sentence(report: dict[str, Any]) -> str:
+    latency = report["latency_ms"]["p95"]
+    speed = f"{report['fps']} fps, " if report["fps"] else ""
+    return f"{report['frames']} pictures, {speed}{report['drops']} dropped" + (
+        f", 95 % of them sent within {latency:.0f} ms" if latency else ""
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,281 @@
+"""What an input is, and how it is read: in order, in RGB, at its pace."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from live_fakes import Clock, write_video
+
+from realtime import cameras
+from realtime.cameras import Input, find_input, open_input
+from realtime.frames import Frame, Image
+from realtime.sources import CameraFeed, Ended, EveryFrame, FileFeed, Live
+from realtime.stats import Stats
+from reenact.errors import UserError
+
+
+def numbered(count: int) -> list[Image]:
+    """Pictures whose grey level says which they are."""
+    return [np.full((48, 64, 3), 20 + 10 * number, np.uint8) for number in range(count)]
+
+
+def number(image: Image) -> int:
+    return round((float(image.mean()) - 20) / 10)
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "film.mp4", numbered(12))
+
+
+@pytest.fixture
+def three_cameras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for index, name in ((10, "PuppetCam"), (0, "Webcam: HD Webcam"), (2, "USB Capture")):
+        (tmp_path / f"video{index}").mkdir()
+        (tmp_path / f"video{index}" / "name").write_text(name + "\n")
+    monkeypatch.setattr(cameras, "_SYSFS", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "device"),
+    [
+        ("puppetcam", "/dev/video10"),
+        ("usb capture", "/dev/video2"),
+        ("webcam", "/dev/video0"),
+        ("USB", "/dev/video2"),
+    ],
+)
+@pytest.mark.usefixtures("three_cameras")
+def test_a_camera_by_its_name(text: str, device: str) -> None:
+    what = find_input(text)
+    assert (what.kind, what.path) == ("camera", Path(device))
+
+
+@pytest.mark.usefixtures("three_cameras")
+def test_devices_are_listed_in_the_order_of_their_numbers() -> None:
+    assert [path.name for path in cameras.camera_names()] == ["video0", "video2", "video10"]
+
+
+@pytest.mark.usefixtures("three_cameras")
+def test_an_unknown_name_names_what_there_is() -> None:
+    with pytest.raises(UserError, match=r"'logi'; there are /dev/video0 \(Webcam: HD Webcam\), "):
+        find_input("logi")
+
+
+def test_without_cameras_the_demo_is_offered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cameras, "_SYSFS", tmp_path)
+    monkeypatch.setattr("sys.platform", "linux")
+    with pytest.raises(UserError, match=r"no camera 99 .*run_live.py --input demo"):
+        find_input("99")
+
+
+def test_other_systems_have_no_device_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert find_input("3") == Input("camera", "camera 3", None, 3)
+
+
+def test_a_file_is_a_file_whatever_its_name(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "7.mp4").symlink_to(video)
+    assert find_input("7.mp4").kind == "video"
+    assert find_input(str(video)) == Input("video", "film.mp4", video)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_picture_is_a_video_of_one_frame(tmp_path: Path, suffix: str) -> None:
+    for index in range(3):  # a numbered series must not be read on from the first
+        cv2.imwrite(str(tmp_path / f"shot{index}{suffix}"), np.full((50, 60, 3), 90, np.uint8))
+    what = find_input(str(tmp_path / f"shot0{suffix}"))
+    reader = open_input(what)
+    assert what.kind == "picture"
+    assert reader.read() is not None and reader.read() is None
+    reader.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a video", None])
+def test_a_broken_file_is_refused(tmp_path: Path, video: Path, content: bytes | None) -> None:
+    path = tmp_path / "broken.mp4"
+    path.write_bytes(video.read_bytes()[:300] if content is None else content)
+    with pytest.raises(UserError, match=r"broken.mp4 (is|holds)"):
+        open_input(find_input(str(path)))
+
+
+def test_a_sound_without_pictures_is_refused(tmp_path: Path) -> None:
+    import wave
+
+    with wave.open(str(tmp_path / "sound.wav"), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(8000))
+    with pytest.raises(UserError, match="sound.wav"):
+        open_input(find_input(str(tmp_path / "sound.wav")))
+
+
+def test_a_file_that_is_no_camera(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="gives no pictures"):
+        open_input(
+            Input("camera", "it", tmp_path / "x.txt" if _touch(tmp_path / "x.txt") else None)
+        )
+
+
+def _touch(path: Path) -> bool:
+    path.touch()
+    return True
+
+
+def test_every_frame_comes_once_in_order_in_rgb(tmp_path: Path) -> None:
+    images = numbered(9)
+    for image in images:
+        image[..., 2] = 200  # blue
+    reader = open_input(find_input(str(write_video(tmp_path / "blue.mp4", images, fps=30))))
+    source = EveryFrame(reader, Stats())
+    frames = []
+    with pytest.raises(Ended):
+        while True:
+            frame = source.take(0)
+            assert frame is not None
+            frames.append(frame)
+    source.close()
+    assert [frame.index for frame in frames] == list(range(9))
+    assert [frame.time_s for frame in frames] == pytest.approx([k / 30 for k in range(9)])
+    for frame, image in zip(frames, images, strict=True):
+        assert np.abs(frame.image.astype(int) - image).mean() < 6
+    assert source.drops == 0
+
+
+def played(
+    video: Path, again: bool = False, until: int = 99, slow: Callable[[int], float] = lambda k: 0
+) -> tuple[list[tuple[int, float, int]], int]:
+    """Play a file on an injected clock: (index, time, number on the picture), and how many late.
+
+    `slow(k)` is how long the reader takes for its k-th frame, s.
+    """
+    clock, leaving, reader = Clock(0.0), threading.Event(), open_input(find_input(str(video)))
+    reads = iter(range(1000))
+    read = reader.read
+
+    def slow_read() -> Image | None:
+        clock.now += slow(next(reads))
+        return read()
+
+    def wait(seconds: float | None = None) -> bool:
+        clock.now += seconds or 0.0
+        return False
+
+    shown: list[tuple[int, float, int]] = []
+
+    def put(frame: Frame) -> None:
+        assert frame.captured_s == frame.time_s == clock.now
+        shown.append((frame.index, round(clock.now, 6), number(frame.image)))
+        if len(shown) == until:
+            leaving.set()
+
+    reader.read = slow_read  # type: ignore[method-assign]
+    leaving.wait = wait  # type: ignore[method-assign]
+    feed = FileFeed(reader, Stats(clock), again, clock)
+    feed.run(put, leaving)
+    feed.close()
+    return shown, feed.late
+
+
+def test_a_file_is_played_at_its_own_rate(video: Path) -> None:
+    shown, late = played(video)
+    assert shown == [(k, round(k / 25, 6), k) for k in range(12)]
+    assert late == 0
+
+
+def test_late_frames_are_passed_over(video: Path) -> None:
+    shown, late = played(video, slow=lambda k: 0.21 if k == 2 else 0.0)
+    assert [index for index, _, _ in shown] == [0, 1, 2, 6, 7, 8, 9, 10, 11]
+    assert all(index == number for index, _, number in shown), "the right ones are passed over"
+    assert late == 3
+    assert shown[-1][1] == pytest.approx(11 / 25)
+
+
+def test_a_file_on_a_slow_machine_still_ends_in_time(video: Path) -> None:
+    shown, late = played(video, slow=lambda k: 0.09)
+    assert len(shown) + late == 12
+    assert shown[-1][1] < 12 / 25 + 0.1
+
+
+def test_the_demo_begins_again(video: Path) -> None:
+    shown, _ = played(video, again=True, until=30)
+    assert [index for index, _, _ in shown] == list(range(30))
+    assert [number for _, _, number in shown] == [k % 12 for k in range(30)]
+    assert shown[-1][1] == pytest.approx(29 / 25)
+
+
+class ScriptedReader:
+    """A camera: a frame each `grab`, until it is unplugged."""
+
+    fps = 30.0
+
+    def __init__(self, count: int, damaged: tuple[int, ...] = ()) -> None:
+        self.count, self.damaged, self.at, self.closed = count, damaged, -1, 0
+
+    def grab(self) -> bool:
+        self.at += 1
+        return self.at < self.count
+
+    def retrieve(self) -> Image | None:
+        return None if self.at in self.damaged else np.full((4, 4, 3), self.at, np.uint8)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_an_unplugged_camera_is_an_error_after_its_last_frame() -> None:
+    source = Live(CameraFeed(ScriptedReader(5), Stats()))  # type: ignore[arg-type]
+    source.start()
+    source._thread.join(5)
+    frame = source.take(0)
+    assert frame is not None and frame.index == 4
+    with pytest.raises(UserError, match="stopped giving pictures"):
+        source.take(0)
+    assert source.drops == 4
+    source.close()
+
+
+def test_a_damaged_frame_of_a_camera_is_passed_over() -> None:
+    got: list[int] = []
+    feed = CameraFeed(ScriptedReader(4, damaged=(1,)), Stats())  # type: ignore[arg-type]
+    with pytest.raises(UserError):
+        feed.run(lambda frame: got.append(int(frame.image[0, 0, 0])), threading.Event())
+    assert got == [0, 2, 3]
+
+
+def test_closing_ends_the_thread_and_gives_the_camera_back() -> None:
+    reader = ScriptedReader(10**9)
+    source = Live(CameraFeed(reader, Stats()))  # type: ignore[arg-type]
+    source.start()
+    assert source.take(5) is not None
+    source.close()
+    source.close()
+    assert not source._thread.is_alive()
+    assert reader.closed >= 1
+
+
+def test_closing_before_the_start_gives_the_camera_back() -> None:
+    reader = ScriptedReader(1)
+    Live(CameraFeed(reader, Stats())).close()  # type: ignore[arg-type]
+    assert reader.closed == 1
+
+
+def test_a_file_ends_after_its_last_frame(video: Path) -> None:
+    source = Live(FileFeed(open_input(find_input(str(video))), Stats(), again=False))
+    source.start()
+    indices = []
+    with pytest.raises(Ended):
+        while (frame := source.take(5)) is not None:
+            indices.append(frame.index)
+    source.close()
+    assert indices[-1] == 11
+    assert len(indices) + source.drops == 12

@@ -1,0 +1,190 @@
+"""The loop and its counts: what goes to the outputs, when it ends, what it measures."""
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from live_fakes import (
+    CROP,
+    GREY,
+    Clock,
+    FakeEncode,
+    Recorder,
+    ScriptedFaces,
+    ScriptedSource,
+    a_model,
+    an_avatar,
+    frame,
+)
+
+from realtime.frames import Frame
+from realtime.live import Limits, Show
+from realtime.models import Model
+from realtime.outputs import Output
+from realtime.puppet import Puppet
+from realtime.stats import Stats
+
+
+class Stage:
+    """A show on a scripted stage."""
+
+    def __init__(
+        self,
+        script: Sequence[Frame | None | BaseException],
+        seen: Sequence[int] = (),
+        outputs: Sequence[Output] = (),
+        model: Model | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.clock = clock or Clock()
+        self.stats = Stats(self.clock)
+        self.recorder = Recorder()
+        self.model = model or a_model()
+        self.source = ScriptedSource(script)
+        self.puppet = Puppet(self.model, an_avatar(), self.stats, 0.0)
+        self.stop = threading.Event()
+        everything = [self.recorder, *outputs]
+        self.show = Show(self.source, ScriptedFaces(seen), self.puppet, everything, self.stats)
+
+    def run(self, frames: int | None = None, seconds: float | None = None) -> list[int]:
+        self.show.run(Limits(frames, seconds), self.stop, self.clock)
+        return [int(pixels[0, 0, 0]) for pixels in self.recorder.pixels]
+
+
+def test_each_frame_becomes_one_picture_with_its_time() -> None:
+    stage = Stage([frame(k, level=255) for k in range(5)], seen=range(2, 5))
+    assert stage.run() == [GREY, GREY, GREY + 100, GREY + 100, GREY + 100]
+    assert stage.recorder.times == [k / 25 for k in range(5)]
+
+
+def test_the_encoder_sees_the_window() -> None:
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[16:48, 16:48] = 250
+    model = a_model()
+    Stage([Frame(image, 0, 0, 0)], seen=[0], model=model).run()
+    assert isinstance(model.encode, FakeEncode)
+    assert model.encode.seen[0].shape == (CROP, CROP, 3)
+    assert model.encode.seen[0][2:-2, 2:-2].min() == 250
+
+
+def test_every_output_gets_every_picture() -> None:
+    others = [Recorder(), Recorder()]
+    stage = Stage([frame(k) for k in range(4)], outputs=others)
+    stage.run()
+    assert [len(output.pixels) for output in (stage.recorder, *others)] == [4, 4, 4]
+
+
+def test_a_silent_input_lets_the_avatar_go_neutral() -> None:
+    clock = Clock(0.04)
+
+    class Silent(ScriptedSource):
+        def take(self, timeout_s: float) -> Frame | None:
+            found = super().take(timeout_s)
+            clock.now += timeout_s if found is None else 0
+            return found
+
+    stage = Stage([], clock=clock)
+    stage.source = Silent([frame(0, level=255), *[None] * 5])
+    faces = ScriptedFaces([0])
+    Show(stage.source, faces, stage.puppet, [stage.recorder], stage.stats).run(
+        Limits(), stage.stop, clock
+    )
+    levels = [int(pixels[0, 0, 0]) for pixels in stage.recorder.pixels]
+    assert levels[0] == GREY + 100 and levels[-1] == GREY
+    assert stage.recorder.times == sorted(stage.recorder.times)
+
+
+def test_time_never_runs_backwards() -> None:
+    stage = Stage([frame(3), frame(1), frame(4)])
+    stage.run()
+    assert stage.recorder.times == [3 / 25, 3 / 25, 4 / 25]
+
+
+@pytest.mark.parametrize(("frames", "sent"), [(1, 1), (3, 3), (99, 6), (None, 6)])
+def test_it_stops_after_so_many_pictures(frames: int | None, sent: int) -> None:
+    assert len(Stage([frame(k) for k in range(6)]).run(frames=frames)) == sent
+
+
+def test_it_stops_after_so_many_seconds_of_pictures() -> None:
+    clock = Clock()
+
+    class Ticking(Recorder):
+        def send(self, picture: object) -> None:
+            clock.now += 0.5
+
+    stage = Stage([frame(k) for k in range(9)], outputs=[Ticking()], clock=clock)
+    assert len(stage.run(seconds=2.0)) == 5, "the first is at second 0"
+
+
+def test_it_stops_when_told_to_and_when_a_window_is_closed() -> None:
+    stage = Stage([frame(k) for k in range(9)])
+    stage.stop.set()
+    assert stage.run() == []
+    assert Stage([frame(k) for k in range(9)], outputs=[Recorder(done=True)]).run() == []
+
+
+@pytest.mark.parametrize("where", ["source", "engine", "output"])
+def test_an_error_leaves_a_card_and_goes_on(where: str) -> None:
+    script: list[Frame | None | BaseException] = [frame(k) for k in range(9)]
+    model, broken = a_model(), Recorder()
+    if where == "source":
+        script[3] = ConnectionError("unplugged")
+    elif where == "engine":
+        model = a_model(fails_at=4)
+    else:
+        broken = Recorder(fails_at=3)
+    stage = Stage(script, outputs=[broken], model=model)
+    with pytest.raises((ConnectionError, RuntimeError, OSError)):
+        stage.run()
+    assert len(stage.recorder.pixels) == 4
+    assert stage.recorder.pixels[-1].std() > 0, "the avatar is flat here, the card is not"
+
+
+def test_latency_is_from_capture_to_sent_and_stages_are_timed() -> None:
+    clock = Clock(0.0)
+
+    class Slow(Recorder):
+        def send(self, picture: object) -> None:
+            clock.now += 0.015
+
+    class Timed(ScriptedSource):
+        def take(self, timeout_s: float) -> Frame | None:
+            found = super().take(timeout_s)
+            assert isinstance(found, Frame)
+            clock.now = found.captured_s + 0.005
+            return found
+
+    stage = Stage([], outputs=[Slow()], clock=clock)
+    source = Timed([frame(k) for k in range(1, 51)], drops=7)
+    show = Show(source, ScriptedFaces([]), stage.puppet, [Slow()], stage.stats)
+    show.run(Limits(50), stage.stop, clock)
+    report = stage.stats.report(source.drops)
+    assert report["latency_ms"] == pytest.approx({"p50": 20, "p95": 20, "p99": 20})
+    assert report["stages_ms"]["send"]["median"] == pytest.approx(15)
+    assert {"face", "add", "render", "fit", "send"} <= set(report["stages_ms"])
+    assert report["fps"] == pytest.approx(25)
+    assert (report["frames"], report["drops"]) == (50, 7)
+    assert report["seconds"] == pytest.approx(49 / 25)
+    assert report["time_to_first_frame_ms"] == pytest.approx(60)
+
+
+def test_a_report_of_nothing_is_a_report() -> None:
+    report = Stats().report(0)
+    assert report["frames"] == 0 and report["fps"] is None
+    assert report["latency_ms"] == {"p50": None, "p95": None, "p99": None}
+
+
+def test_percentiles() -> None:
+    stats = Stats()
+    for number in range(101):
+        stats.add("stage", number / 1000)
+    assert stats.report(0)["stages_ms"]["stage"] == {"median": 50, "p95": 95, "p99": 99}
+
+
+def test_a_run_of_days_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.stats._KEPT", 10)
+    stats = Stats()
+    for number in range(50):
+        stats.add("stage", number / 1000)
+    assert stats.report(0)["stages_ms"]["stage"]["median"] == pytest.approx(44.5)

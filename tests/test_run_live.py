@@ -1,0 +1,261 @@
+"""The command line: what works end to end, and what is answered with one sentence and code 2."""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from live_fakes import a_model, an_avatar, avatar_file, read_video, write_video
+
+import realtime.app
+import run_live
+from realtime import cameras, outputs
+from realtime.app import Options, run
+from realtime.models import Model
+from reenact.avatar import save_avatar
+from reenact.errors import UserError
+from reenact.face import Box, FaceFinder
+
+Live = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    path = tmp_path / "film.mp4"
+    return write_video(path, [np.full((64, 96, 3), 40 + 5 * k, np.uint8) for k in range(20)])
+
+
+@pytest.fixture
+def faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A face in the middle of every picture."""
+    monkeypatch.setattr(FaceFinder, "find_near", lambda self, image: Box(48, 32, 30))
+
+
+def load_fake(backend: str, threads: int | None) -> Model:
+    if backend == "auto":
+        return a_model()
+    from engines import choose_backend
+
+    return choose_backend("nowhere", backend) and a_model()
+
+
+@pytest.fixture
+def live(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Live:
+    """Runs `python run_live.py WORDS` with a fake model and one avatar: (code, stdout, stderr)."""
+    monkeypatch.setattr(run_live, "run", lambda options, line: run(options, line, load_fake))
+    (tmp_path / "starter").mkdir()
+    avatars = {"testa": avatar_file(tmp_path / "starter")}
+    monkeypatch.setattr("reenact.avatar.STARTER_AVATARS", tmp_path / "starter")
+    monkeypatch.setattr(realtime.app, "starter_avatars", lambda: avatars)
+
+    def live(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["run_live.py", *map(str, words)])
+        code = run_live.main()
+        return code, *capsys.readouterr()
+
+    return live
+
+
+@pytest.mark.usefixtures("faces")
+def test_every_frame_becomes_a_frame(live: Live, film: Path, tmp_path: Path) -> None:
+    code, out, err = live(
+        "--input", film, "--output", tmp_path / "o.mp4", "--every-frame", "--json"
+    )
+    assert (code, err) == (0, "")
+    first, last = out.splitlines()
+    assert first.startswith("fake: it is a test | avatar Testa | input film.mp4 | output ")
+    report = json.loads(last)
+    assert (report["frames"], report["drops"], report["backend"]) == (20, 0, "fake")
+    assert {"fps", "latency_ms", "stages_ms", "backend_reason", "seconds"} <= set(report)
+    pictures = read_video(tmp_path / "o.mp4")
+    assert [picture.shape for picture in pictures] == [(32, 32, 3)] * 20
+    levels = [picture.mean() for picture in pictures]
+    assert levels[-1] > levels[0] + 20, "frame k shows frame k"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "o.mp4", "starter"]
+
+
+@pytest.mark.usefixtures("faces")
+def test_several_outputs_get_every_picture(live: Live, film: Path, tmp_path: Path) -> None:
+    words = ["--input", film, "--every-frame", "--max-frames", 7, "--size", "64x48"]
+    for name in ("a.mp4", "b.mp4"):
+        words += ["--output", tmp_path / name]
+    assert live(*words, "--output", "none")[0] == 0
+    a, b = (read_video(tmp_path / name) for name in ("a.mp4", "b.mp4"))
+    assert len(a) == len(b) == 7
+    assert a[0].shape == (48, 64, 3)
+    assert (np.array(a) == np.array(b)).all()
+
+
+@pytest.mark.usefixtures("faces")
+def test_the_demo_plays_live_until_it_is_told_to_stop(
+    live: Live, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cameras, "DEMO", film)
+    code, out, _ = live("--input", "demo", "--output", "none", "--max-frames", "3", "--json")
+    report = json.loads(out.splitlines()[-1])
+    assert (code, report["frames"]) == (0, 3)
+    assert report["latency_ms"]["p95"] < 1000
+
+
+@pytest.mark.usefixtures("faces")
+def test_a_picture_gives_one_frame(live: Live, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "me.png"), np.full((64, 96, 3), 90, np.uint8))
+    assert live("--input", tmp_path / "me.png", "--output", tmp_path / "o.mp4")[0] == 0
+    assert len(read_video(tmp_path / "o.mp4")) == 1
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("faces")
+def test_ctrl_c_keeps_what_was_recorded(
+    live: Live, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: signal.Signals
+) -> None:
+    monkeypatch.setattr(cameras, "DEMO", film)
+    before = signal.getsignal(which)
+    send = outputs.VideoFile.send
+
+    def send_and_interrupt(self: outputs.VideoFile, picture: object) -> None:
+        send(self, picture)  # type: ignore[arg-type]
+        if self._last > 0:
+            os.kill(os.getpid(), which)
+
+    monkeypatch.setattr(outputs.VideoFile, "send", send_and_interrupt)
+    code, out, err = live("--input", "demo", "--output", tmp_path / "o.mp4")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1].startswith("2 pictures")
+    assert len(read_video(tmp_path / "o.mp4")) == 2
+    assert signal.getsignal(which) is before
+    assert {thread.name for thread in threading.enumerate()}.isdisjoint({"capture", "face"})
+
+
+def test_an_engine_that_fails_leaves_nothing(
+    film: Path, tmp_path: Path, faces: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = a_model(fails_at=5)
+    monkeypatch.setattr(realtime.app, "starter_avatars", lambda: {"t": avatar_file(tmp_path)})
+    options = Options(str(film), [str(tmp_path / "o.mp4")], every_frame=True)
+    with pytest.raises(RuntimeError, match="device is gone"):
+        run(options, print, lambda backend, threads: model)
+    assert not list(tmp_path.glob("*o*.mp4")) and not list(tmp_path.glob(".*"))
+    assert model.encode.closed and model.render.closed  # type: ignore[attr-defined]
+
+
+def no_cameras(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cameras, "_SYSFS", folder)
+    monkeypatch.setattr("sys.platform", "linux")
+
+
+def busy_camera(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device that opens and gives nothing, as one does that another program has."""
+    monkeypatch.setattr(cameras, "find_input", None)
+    what = cameras.Input("camera", "/dev/video0", folder / "video0")
+    (folder / "video0").touch()
+    monkeypatch.setattr(realtime.app, "find_input", lambda text: what)
+
+
+def no_display(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+
+
+def no_driver(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr(outputs, "_VIRTUAL", folder / "nothing")
+
+
+def no_openvino(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engines.choose.find_spec", lambda library: None)
+
+
+def nothing_else(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pass
+
+
+BAD = {
+    "no camera": ("--input 97", no_cameras, "no camera 97.*--input demo"),
+    "no camera of that name": ("--input logi", no_cameras, "no camera called 'logi'.*--input demo"),
+    "no camera at all, no arguments": ("", no_cameras, "no camera 0|no display"),
+    "camera busy": ("--input 0", busy_camera, "busy.*--input demo"),
+    "missing video": ("--input {}/missing.mp4", nothing_else, "no file.*missing.mp4"),
+    "unreadable video": ("--input {}/text.mp4", nothing_else, "text.mp4 is not a video"),
+    "empty video": ("--input {}/empty.mp4", nothing_else, "empty.mp4 is empty"),
+    "input is a folder": ("--input {}", nothing_else, "is a folder"),
+    "picture without a face": ("--input {}/grey.png", nothing_else, "no face in grey.png"),
+    "video without a face": ("--input {}/film.mp4 --every-frame", nothing_else, "no face in film"),
+    "unknown avatar": ("--avatar Testo", nothing_else, "no avatar 'Testo'.*did you mean testa"),
+    "damaged avatar": ("--avatar {}/text.avatar", nothing_else, "not a whole avatar file"),
+    "foreign avatar": ("--avatar {}/foreign.avatar", nothing_else, "made for another generator"),
+    "odd size": ("--size 333", nothing_else, "odd.*--size 334"),
+    "odd width": ("--size 641x480", nothing_else, "odd.*--size 642x480"),
+    "no virtual-camera driver": ("--output vcam", no_driver, "no virtual-camera driver.*modprobe"),
+    "no display": ("--output window", no_display, "no display.*--output vcam"),
+    "output equals input": ("--output {}/film.mp4", nothing_else, "also the input"),
+    "output in no folder": ("--output {}/no/o.mp4", nothing_else, "no folder.*mkdir"),
+    "output is a folder": ("--output {}/folder.mp4", nothing_else, "is a folder"),
+    "unwritable output": ("--output /proc/o.mp4", nothing_else, "cannot write /proc/o.mp4"),
+    "unknown output": ("--output screen", nothing_else, "no output 'screen': use --output window"),
+    "unknown backend": ("--backend openvine", nothing_else, "no backend.*did you mean openvino"),
+    "missing extra": ("--backend openvino", no_openvino, "not installed.*pip install"),
+    "unknown flag": ("--avatr Nora", nothing_else, "unrecognized arguments.*--help"),
+    "not a number": ("--seconds long", nothing_else, "--seconds.*--help"),
+    "no frames": ("--max-frames 0", nothing_else, "--max-frames is 0"),
+    "no time": ("--seconds nan", nothing_else, "--seconds is nan"),
+    "too smooth": ("--smooth 2", nothing_else, "--smooth is 2"),
+    "no threads": ("--threads 0", nothing_else, "--threads is 0"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_sentence_and_code_2(
+    case: str, live: Live, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "folder.mp4").mkdir()
+    (tmp_path / "empty.mp4").touch()
+    for name in ("text.mp4", "text.avatar"):
+        (tmp_path / name).write_text("not what it says")
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((64, 96, 3), 90, np.uint8))
+    save_avatar(replace(an_avatar(), fingerprint="beef"), tmp_path / "foreign.avatar")
+    words, prepare, sentence = BAD[case]
+    given = words.replace("{}", str(tmp_path)).split()
+    if given and "--input" not in given:
+        given += ["--input", str(film)]
+    if given and "--output" not in given:
+        given += ["--output", str(tmp_path / "out.mp4")]
+    prepare(tmp_path, monkeypatch)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    code, out, err = live(*given)
+    assert code == 2
+    lines = err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), err
+    with pytest.raises(UserError, match=sentence):
+        raise UserError(lines[0])
+    assert "Traceback" not in out
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert {p: t for p, t in after.items() if p.is_file()} == {
+        p: t for p, t in before.items() if p.is_file()
+    }, "something was written"
+
+
+def test_a_film_without_a_face_is_played_with_a_note(
+    live: Live, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FaceFinder, "find", lambda self, image: None)
+    code, _, err = live("--input", film, "--output", "none", "--max-frames", "2")
+    assert code == 0
+    assert err == "note: no face was found in film.mp4\n"
+
+
+def test_a_copy_without_avatars_says_so(
+    live: Live, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(realtime.app, "starter_avatars", dict)
+    code, _, err = live("--input", film, "--output", "none")
+    assert code == 2 and "came without avatars" in err
