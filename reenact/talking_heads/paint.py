@@ -24,7 +24,7 @@ _IRIS_RADIUS = 0.46  # of the eyeball
 # Albedo from light to dark skin (linear light), by tone 0..1.
 _TONES = np.array([0.0, 0.3, 0.55, 0.8, 1.0])
 _SKIN = np.array(
-    [[0.76, 0.50, 0.390], [0.62, 0.365, 0.250], [0.42, 0.220, 0.132], [0.240, 0.115, 0.066], [0.125, 0.060, 0.036]]
+    [[0.74, 0.465, 0.365], [0.60, 0.345, 0.240], [0.41, 0.213, 0.130], [0.240, 0.115, 0.066], [0.125, 0.060, 0.036]]
 )
 _LIP_TOP = ((0.0, 0.05, 0.10, 0.14, 0.18, 0.21, 0.24, 0.27), (6.700, 6.710, 6.706, 6.697, 6.682, 6.664, 6.644, 6.614))
 _LIP_LOW = ((0.0, 0.05, 0.10, 0.15, 0.19, 0.23, 0.27), (6.522, 6.524, 6.530, 6.541, 6.556, 6.578, 6.612))
@@ -151,8 +151,8 @@ def _skin(face: Face, look: Mapping[str, float], person: Person, rng: np.random.
     layers: list[tuple[Floats, Sequence[float]]] = []
     light = 1.0 - 0.6 * tone
     cheeks = spot(face, 0.46, 6.98, 0.20, 0.15)
-    layers.append((cheeks * look["blush"] * light, (-0.01, -0.20, -0.14)))
-    layers.append((spot(face, 0.0, 6.95, 0.13, 0.12) * light * look["nose_red"], (0.0, -0.12, -0.09)))
+    layers.append((cheeks * (0.25 + 0.75 * look["blush"]) * light, (-0.01, -0.22, -0.15)))
+    layers.append((spot(face, 0.0, 6.95, 0.13, 0.12) * light * (0.2 + 0.8 * look["nose_red"]), (0.0, -0.12, -0.09)))
     layers.append((spot(face, 0.85, 7.1, 0.14, 0.3) * ramp(0.6, 0.2, face.z) * light, (0.0, -0.18, -0.12)))
     layers.append((spot(face, 0.31, 7.31, 0.18, 0.09), (-0.10, -0.16, -0.15)))
     layers.append((spot(face, 0.30, 7.155, 0.14, 0.035), tuple(-look["bags"] * np.array([0.16, 0.24, 0.20]))))

@@ -119,7 +119,7 @@ def _light(kind: str, rng: np.random.Generator) -> Light:
     """Lamps of a kind; the key always comes from above and in front enough to light both eyes."""
     index = LIGHTS.index(kind)
     key_strength = (0.75, 1.25, 1.15, 1.05, 0.95)[index]
-    room = (0.72, 0.45, 0.48, 0.48, 0.34)[index]
+    room = (0.60, 0.40, 0.42, 0.42, 0.32)[index]
     warmth = (0.0, -0.15, 0.0, 0.55, rng.choice([-0.6, 0.5]))[index] + rng.normal(0, 0.12)
     side = rng.choice([-1.0, 1.0])
     azimuth = side * rng.uniform(0.15, 1.0)
@@ -144,7 +144,7 @@ def _light(kind: str, rng: np.random.Generator) -> Light:
     harmonics[2] = harmonics[0] * rng.uniform(0.05, 0.25)
     harmonics[3] = harmonics[0] * rng.normal(0, 0.12)
     harmonics[4:] = harmonics[0] * rng.normal(0, 0.04, (5, 1))
-    exposure = rng.uniform(1.30, 1.65) / _brightness(directions, colours, harmonics)
+    exposure = rng.uniform(0.95, 1.2) / _brightness(directions, colours, harmonics)
     balance = np.exp(rng.normal(0, 0.025, 3)) * exposure
     arrays = (directions, colours, harmonics, balance)
     return Light(*(np.ascontiguousarray(a, np.float32) for a in arrays))

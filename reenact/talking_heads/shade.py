@@ -311,6 +311,8 @@ def shade_sample(
     else:
         mouth_surface(m, at, paint, shot, surface)
     lit = lit_fraction(b.shadow_depth, shot.shadow_matrix, at)
+    if m == HAIR:
+        lit = 0.35 + 0.65 * lit  # light goes on between strands
     light_surface(at, view, surface, light, lit, mirror, colour)
     if m == EYES:
         add_catchlight(at, view, light, lit, mirror, colour)
@@ -361,6 +363,8 @@ def shade(
                     m = mesh.material[f]
                     if open_ < 0:
                         open_ = openness(b.depth, sx, sy, shot.reach)
+                        if m == HAIR:
+                            open_ = 0.5 + 0.5 * open_
                     label = shade_sample(f, m, sx + 0.5, sy + 0.5, b, mesh, paint, light, shot, scratch)
                     grey = 0.3 * scratch[0, 0] + 0.6 * scratch[0, 1] + 0.1 * scratch[0, 2]
                     for c in range(3):

@@ -36,7 +36,7 @@ def hair_map(uv: Floats, triangles: Ints, rest: Floats, seed: int) -> Floats:
     across = noise(rng, size, (5, 110))  # strands that run down the map
     along = np.ascontiguousarray(noise(rng, size, (6, 96)).T)
     strands = across.copy()
-    for component in _islands(triangles, len(uv)):
+    for component in islands(triangles, len(uv)):
         if not _runs_down(pixels, rest, np.unique(component)):
             area = np.zeros((size, size), np.uint8)
             _fill(area, pixels, component)
@@ -54,7 +54,7 @@ def hair_map(uv: Floats, triangles: Ints, rest: Floats, seed: int) -> Floats:
 def _cover(pixels: Floats, triangles: Ints, size: int) -> tuple[Bytes, npt.NDArray[np.int32]]:
     """Where the map is used (0/1), and how many separate pieces lie on each other there."""
     layers = np.zeros((size, size), np.int32)
-    for component in _islands(triangles, len(pixels)):
+    for component in islands(triangles, len(pixels)):
         area = np.zeros((size, size), np.uint8)
         _fill(area, pixels, component)
         layers += area
@@ -77,8 +77,8 @@ def _fill(image: Bytes, pixels: Floats, triangles: Ints) -> None:
         cv2.fillConvexPoly(image, np.round(pixels[triangle]).astype(np.int32), 1)
 
 
-def _islands(triangles: Ints, vertices: int) -> list[Ints]:
-    """The triangles of each connected piece of the map."""
+def islands(triangles: Ints, vertices: int) -> list[Ints]:
+    """The triangles of each piece of a mesh that shares no vertex with the others."""
     ends = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]]])
     graph = sparse.coo_matrix((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), (vertices, vertices))
     count, label = csgraph.connected_components(graph, directed=False)
@@ -106,7 +106,7 @@ def _boundary(triangles: Ints, rest: Floats) -> npt.NDArray[np.int64]:
 def lash_coordinates(rest: Floats, triangles: Ints, eyes: Floats) -> Floats:
     """(along the lid, root to tip) in [0, 1] for lash vertices f32[V,3]; eyes f32[2,3]: the eyeballs' centres."""
     uv = np.zeros((len(rest), 2), np.float32)
-    for piece in _islands(triangles, len(rest)):
+    for piece in islands(triangles, len(rest)):
         members = np.unique(piece)
         points = rest[members]
         centre = eyes[np.argmin(np.abs(eyes[:, 0] - points[:, 0].mean()))]
