@@ -82,7 +82,7 @@ def _write(data: HeadData, path: Path, key: str) -> None:
 def _read(path: Path, key: str) -> HeadData | None:
     """The cache, or None where it is missing, unreadable, or of another version or other files."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             if not str(file["key"]).startswith(key):
                 return None
             return _unpack({name: file[name] for name in file.files})

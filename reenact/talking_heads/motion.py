@@ -6,70 +6,39 @@ networks that learn from this must not take one for a sign of another.
 """
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from reenact.talking_heads.expressions import (
+    BROW_MOVES,
+    EMOTIONS,
+    LEFT_SHUT,
+    MOUTH_PULLS,
+    RIGHT_SHUT,
+    SHUT,
+    SIDES,
+    SINGLES,
+    SQUINT,
+    UNITS,
+    USED_UNITS,
+    VISEMES,
+    WIDE,
+    Weights,
+    both,
+)
 from reenact.talking_heads.formats import Floats
 
-# The pose units in the order of MakeHuman's file.
-UNITS = (
-    "Rest",
-    *("LeftBrowDown", "RightBrowDown", "LeftOuterBrowUp", "RightOuterBrowUp"),
-    *("LeftInnerBrowUp", "RightInnerBrowUp", "NoseWrinkler"),
-    *("LeftUpperLidOpen", "RightUpperLidOpen", "LeftUpperLidClosed", "RightUpperLidClosed"),
-    *(
-        "LeftLowerLidUp",
-        "RightLowerLidUp",
-        "LeftEyeDown",
-        "RightEyeDown",
-        "LeftEyeUp",
-        "RightEyeUp",
-    ),
-    *("LeftEyeturnRight", "RightEyeturnRight", "LeftEyeturnLeft", "RightEyeturnLeft"),
-    *("LeftCheekUp", "RightCheekUp", "CheeksPump", "CheeksSuck", "NasolabialDeepener"),
-    *("ChinLeft", "ChinRight", "ChinDown", "ChinForward"),
-    *("lowerLipUp", "lowerLipDown", "lowerLipBackward", "lowerLipForward"),
-    *("UpperLipUp", "UpperLipBackward", "UpperLipForward", "UpperLipStretched"),
-    *("JawDrop", "JawDropStretched", "LipsKiss", "MouthMoveLeft", "MouthMoveRight"),
-    *("MouthLeftPullUp", "MouthRightPullUp", "MouthLeftPullSide", "MouthRightPullSide"),
-    *("MouthLeftPullDown", "MouthRightPullDown", "MouthLeftPlatysma", "MouthRightPlatysma"),
-    *("TongueOut", "TongueUshape", "TongueUp", "TongueDown", "TongueLeft", "TongueRight"),
-    *("TonguePointUp", "TonguePointDown"),
-)
-_INDEX = {name: i for i, name in enumerate(UNITS)}
-_SIDES = ("Left", "Right")
-_MOUTH_PULLS = ("PullUp", "PullSide", "Platysma")
+__all__ = [
+    *("FACTORS", "UNITS", "USED_UNITS", "Motion"),
+    *("factor_scale", "factors", "neutral_motion", "sample_motion"),
+]
 
-# The units that motions use: what a webcam can see and no other unit shows as well.
-USED_UNITS = (
-    *(f"{side}{name}" for name in ("BrowDown", "OuterBrowUp", "InnerBrowUp") for side in _SIDES),
-    *("NoseWrinkler",),
-    *(
-        f"{side}{name}"
-        for name in ("UpperLidOpen", "UpperLidClosed", "LowerLidUp")
-        for side in _SIDES
-    ),
-    *(
-        "LeftCheekUp",
-        "RightCheekUp",
-        "CheeksPump",
-        "CheeksSuck",
-        "ChinLeft",
-        "ChinRight",
-        "ChinForward",
-    ),
-    *("lowerLipUp", "lowerLipDown", "lowerLipBackward"),
-    *("UpperLipUp", "UpperLipBackward", "JawDrop", "LipsKiss", "MouthMoveLeft", "MouthMoveRight"),
-    *(f"Mouth{side}{way}" for way in _MOUTH_PULLS for side in _SIDES),
-    *("TongueOut",),
-)
+_INDEX = {name: i for i, name in enumerate(UNITS)}
 _POSE = ("head yaw", "head pitch", "head roll", "gaze yaw", "gaze pitch")
 FACTORS = (*USED_UNITS, *_POSE)
 
-Weights = Mapping[str, float]
 Times = npt.NDArray[np.float64]
 Rng = np.random.Generator
 
@@ -81,84 +50,6 @@ class Motion:
     units: Floats  # [T,60] weights of the pose units, in the order of UNITS
     head: Floats  # [T,3] yaw, pitch, roll, rad
     gaze: Floats  # [T,2] yaw, pitch in the head, rad; positive pitch looks down
-
-
-def _both(**weights: float) -> dict[str, float]:
-    """The same weights on both sides: pulls and platysma are the mouth's, the rest the eyes'."""
-    return {
-        (f"Mouth{side}{name}" if name.startswith("P") else f"{side}{name}"): weight
-        for name, weight in weights.items()
-        for side in _SIDES
-    }
-
-
-# Visemes: weights, half width in s (how early the lips begin), strength against the neighbours.
-_VISEMES: dict[str, tuple[Weights, float, float]] = {
-    "aa": ({"JawDrop": 0.60, "lowerLipDown": 0.15}, 0.08, 1.0),
-    "ah": ({"JawDrop": 0.38}, 0.08, 0.8),
-    "ee": (
-        _both(PullSide=0.5) | {"JawDrop": 0.15, "UpperLipUp": 0.3, "lowerLipDown": 0.3},
-        0.09,
-        1.0,
-    ),
-    "oo": ({"JawDrop": 0.25, "LipsKiss": 0.8}, 0.10, 1.0),
-    "uu": ({"JawDrop": 0.05, "LipsKiss": 1.0}, 0.11, 0.8),
-    "mm": ({"lowerLipUp": 0.3, "UpperLipBackward": 0.2, "lowerLipBackward": 0.2}, 0.045, 3.0),
-    "ff": ({"JawDrop": 0.05, "lowerLipBackward": 0.4, "UpperLipUp": 0.3}, 0.05, 2.0),
-    "ss": (
-        _both(PullSide=0.25) | {"JawDrop": 0.08, "lowerLipDown": 0.4, "UpperLipUp": 0.2},
-        0.06,
-        0.9,
-    ),
-    "ll": ({"JawDrop": 0.28}, 0.06, 0.6),
-}
-_SMILE = _both(PullUp=0.48, PullSide=0.40, CheekUp=0.5, LowerLidUp=0.35)
-_EMOTIONS: tuple[Weights, ...] = (
-    *(_SMILE,) * 4,
-    _both(PullUp=0.6, PullSide=0.5, CheekUp=0.6, LowerLidUp=0.4)
-    | {"JawDrop": 0.12, "UpperLipUp": 0.5},
-    _both(PullUp=0.62, PullSide=0.5, CheekUp=0.7, LowerLidUp=0.5)
-    | {"JawDrop": 0.4, "UpperLipUp": 0.5},
-    _both(InnerBrowUp=0.8, OuterBrowUp=1.0, UpperLidOpen=0.9) | {"JawDrop": 0.55},
-    _both(InnerBrowUp=0.8, Platysma=0.6) | {"lowerLipUp": 0.3},
-    _both(BrowDown=0.8, LowerLidUp=0.3) | {"NoseWrinkler": 0.2, "lowerLipUp": 0.3},
-    _both(BrowDown=0.5) | {"NoseWrinkler": 0.8, "UpperLipUp": 0.6},
-    _both(Platysma=0.9) | {"lowerLipUp": 0.4},
-    {"CheeksPump": 0.9, "lowerLipUp": 0.2},
-    {"CheeksSuck": 0.9, "LipsKiss": 0.5},
-    {"LipsKiss": 1.0},
-    {"LipsKiss": 0.7, "JawDrop": 0.3},
-    {"lowerLipUp": 0.5, "lowerLipBackward": 0.5, "UpperLipBackward": 0.5},
-    {"UpperLipUp": 0.7, "lowerLipDown": 0.8},
-    {"MouthMoveLeft": 0.8},
-    {"MouthMoveRight": 0.8},
-    {"JawDrop": 0.35, "TongueOut": 0.8},
-    {"LeftUpperLidClosed": 1.0, "LeftLowerLidUp": 0.5, "LeftCheekUp": 0.5, "MouthLeftPullUp": 0.4},
-    {
-        "RightUpperLidClosed": 1.0,
-        "RightLowerLidUp": 0.5,
-        "RightCheekUp": 0.5,
-        "MouthRightPullUp": 0.4,
-    },
-    {"MouthLeftPullUp": 0.6, "MouthLeftPullSide": 0.5, "LeftCheekUp": 0.4},
-    {"MouthRightPullUp": 0.6, "MouthRightPullSide": 0.5, "RightCheekUp": 0.4},
-)
-_BROWS: tuple[Weights, ...] = (
-    *(_both(InnerBrowUp=0.7, OuterBrowUp=1.0),) * 3,
-    *(_both(BrowDown=1.0),) * 3,
-    _both(InnerBrowUp=1.0),
-    _both(OuterBrowUp=1.0),
-    {"LeftOuterBrowUp": 1.0, "LeftInnerBrowUp": 0.6},
-    {"RightOuterBrowUp": 1.0, "RightInnerBrowUp": 0.6},
-    {"LeftOuterBrowUp": 1.0, "LeftInnerBrowUp": 0.5, "RightBrowDown": 0.8},
-    {"RightOuterBrowUp": 1.0, "RightInnerBrowUp": 0.5, "LeftBrowDown": 0.8},
-)
-_SHUT = _both(UpperLidClosed=1.0)
-_LEFT_SHUT: Weights = {"LeftUpperLidClosed": 1.0, "LeftLowerLidUp": 0.3}
-_RIGHT_SHUT: Weights = {"RightUpperLidClosed": 1.0, "RightLowerLidUp": 0.3}
-_WIDE = _both(UpperLidOpen=1.0)
-_SQUINT = _both(LowerLidUp=0.9, UpperLidClosed=0.25)
-_SINGLES: tuple[Weights, ...] = tuple({name: 1.0} for name in USED_UNITS)
 
 
 @dataclass(frozen=True)
@@ -174,23 +65,23 @@ class _Layer:
 
 
 _LAYERS = (
-    _Layer(0.60, _EMOTIONS, (0.3, 1.15), (0.15, 0.5), (0.1, 1.6), (0.2, 0.6)),
-    _Layer(0.40, _BROWS, (0.3, 1.1), (0.10, 0.3), (0.1, 1.2), (0.15, 0.5)),
-    _Layer(0.45, _SINGLES, (0.3, 1.0), (0.10, 0.4), (0.1, 0.8), (0.15, 0.5)),
+    _Layer(0.60, EMOTIONS, (0.3, 1.15), (0.15, 0.5), (0.1, 1.6), (0.2, 0.6)),
+    _Layer(0.40, BROW_MOVES, (0.3, 1.1), (0.10, 0.3), (0.1, 1.2), (0.15, 0.5)),
+    _Layer(0.45, SINGLES, (0.3, 1.0), (0.10, 0.4), (0.1, 0.8), (0.15, 0.5)),
     _Layer(0.12, ({"JawDrop": 1.0},), (0.7, 1.05), (0.15, 0.4), (0.1, 1.2), (0.15, 0.4)),
 )
 _LID_LAYERS = (
-    _Layer(0.45, (_SHUT,), (0.85, 1.0), (0.06, 0.09), (0.02, 0.08), (0.09, 0.18)),  # blinks
-    _Layer(0.13, (_SHUT,), (0.45, 1.0), (0.10, 0.25), (0.2, 1.5), (0.12, 0.35)),  # held shut
-    _Layer(0.05, (_LEFT_SHUT, _RIGHT_SHUT), (0.6, 1.0), (0.10, 0.2), (0.1, 0.9), (0.12, 0.3)),
-    _Layer(0.14, (_WIDE,), (0.5, 1.1), (0.10, 0.3), (0.2, 1.3), (0.15, 0.4)),
-    _Layer(0.08, (_SQUINT,), (0.4, 1.0), (0.10, 0.3), (0.2, 1.3), (0.15, 0.4)),
+    _Layer(0.45, (SHUT,), (0.85, 1.0), (0.06, 0.09), (0.02, 0.08), (0.09, 0.18)),  # blinks
+    _Layer(0.13, (SHUT,), (0.45, 1.0), (0.10, 0.25), (0.2, 1.5), (0.12, 0.35)),  # held shut
+    _Layer(0.05, (LEFT_SHUT, RIGHT_SHUT), (0.6, 1.0), (0.10, 0.2), (0.1, 0.9), (0.12, 0.3)),
+    _Layer(0.14, (WIDE,), (0.5, 1.1), (0.10, 0.3), (0.2, 1.3), (0.15, 0.4)),
+    _Layer(0.08, (SQUINT,), (0.4, 1.0), (0.10, 0.3), (0.2, 1.3), (0.15, 0.4)),
 )
 
 # Most a unit may reach; the skin creases beyond.
 _LIMITS = np.full(len(UNITS), 1.15)
 for _name, _limit in {
-    **_both(PullUp=0.75, PullSide=0.9, UpperLidClosed=1.0, LowerLidUp=1.0),
+    **both(PullUp=0.75, PullSide=0.9, UpperLidClosed=1.0, LowerLidUp=1.0),
     **{
         "JawDrop": 1.05,
         "TongueOut": 0.9,
@@ -269,7 +160,7 @@ def _speech(rng: Rng, times: Times) -> npt.NDArray[np.float64]:
         if now >= until:
             talking = rng.random() < chatty
             until = now + rng.uniform(0.5, 3.0)
-        weights, width, strength = _VISEMES[str(rng.choice(list(_VISEMES)))]
+        weights, width, strength = VISEMES[str(rng.choice(list(VISEMES)))]
         tempo, effort = rng.uniform(0.07, 0.2), rng.uniform(0.5, 1.1)
         if talking:
             moments.append(now)
@@ -302,7 +193,7 @@ def _play(rng: Rng, times: Times, layer: _Layer) -> npt.NDArray[np.float64]:
 
 def _one_sided(rng: Rng) -> npt.NDArray[np.float64]:
     """Factors [60] that weaken one side of the face, in a third of all cases."""
-    weaker, factor, applies = str(rng.choice(_SIDES)), rng.uniform(0, 1), rng.random() < 0.33
+    weaker, factor, applies = str(rng.choice(SIDES)), rng.uniform(0, 1), rng.random() < 0.33
     return np.array([factor if applies and weaker in name[:10] else 1.0 for name in UNITS])
 
 
@@ -333,7 +224,7 @@ def _head(rng: Rng, times: Times) -> npt.NDArray[np.float64]:
 def _follow_gaze(units: npt.NDArray[np.float64], gaze: npt.NDArray[np.float64]) -> None:
     """Lids go down and up with the eyes, in place."""
     down = np.clip(gaze[:, 1] * _LIDS_PER_GAZE, 0, 1)
-    for side in _SIDES:
+    for side in SIDES:
         shut, open_ = _INDEX[f"{side}UpperLidClosed"], _INDEX[f"{side}UpperLidOpen"]
         units[:, shut] = np.maximum(units[:, shut], down)
         units[:, open_] += np.clip(-gaze[:, 1] * _LIDS_PER_GAZE, 0, 1)
@@ -344,12 +235,12 @@ def _settle(units: npt.NDArray[np.float64]) -> None:
     np.clip(units, 0, _LIMITS, out=units)
     kiss = np.clip(units[:, _INDEX["LipsKiss"]], 0, 1)
     units[:, _INDEX["JawDrop"]] *= 1 - 0.45 * kiss
-    for side in _SIDES:
+    for side in SIDES:
         column = {
             name: units[:, _INDEX[f"{side}{name}"]]
             for name in ("BrowDown", "OuterBrowUp", "InnerBrowUp", "UpperLidOpen", "UpperLidClosed")
         }
-        pull = {way: units[:, _INDEX[f"Mouth{side}{way}"]] for way in _MOUTH_PULLS}
+        pull = {way: units[:, _INDEX[f"Mouth{side}{way}"]] for way in MOUTH_PULLS}
         lifted = np.maximum(column["OuterBrowUp"], column["InnerBrowUp"])
         column["BrowDown"] *= 1 - 0.8 * np.clip(lifted, 0, 1)
         column["UpperLidOpen"] *= 1 - column["UpperLidClosed"]

@@ -1,6 +1,6 @@
 """People drawn from a seed: the shape of a head and its friendly face at rest."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,9 +127,7 @@ def sample_person(data: HeadData, seed: int, wish: Mapping[str, Any] | None = No
     bool or Glasses; look {name: number}; names for the others. UserError for what there is not.
     """
     asked = dict(wish or {})
-    unknown = sorted(set(asked) - set(WISHES))
-    if unknown:
-        raise UserError(f"A person has no {unknown[0]!r}: the wishes are {', '.join(WISHES)}.")
+    _check(data, asked)
     body, face, style = np.random.default_rng(seed).spawn(3)
     traits = _traits(body, asked)
     muscle = traits.pop("muscle")
@@ -144,6 +142,23 @@ def sample_person(data: HeadData, seed: int, wish: Mapping[str, Any] | None = No
         **traits,
         **draw_style(style, traits["gender"] > 0.5, traits["age"], traits["ethnicity"], asked),
     )
+
+
+def _check(data: HeadData, asked: Mapping[str, Any]) -> None:
+    """Raise a UserError for a wish, or a name within one, that there is not."""
+    known: dict[str, tuple[Any, Iterable[str]]] = {
+        "wish": (asked, WISHES),
+        "ethnicity": (asked.get("ethnicity", ()), ETHNICITIES),
+        "slider": (asked.get("sliders", ()), sliders(data)),
+        "pose unit": (asked.get("rest", ()), data.units),
+    }
+    gender = asked.get("gender", 0)
+    if isinstance(gender, str):
+        known["gender"] = ([gender], ("female", "male"))
+    for kind, (names, valid) in known.items():
+        for name in names:
+            if name not in valid:
+                raise UserError(f"There is no {kind} {name!r}: choose from {', '.join(valid)}.")
 
 
 def _traits(rng: Rng, asked: Mapping[str, Any]) -> dict[str, Any]:

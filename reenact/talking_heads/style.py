@@ -100,7 +100,11 @@ def draw_style(
     wears, glasses = rng.random() < 0.15, _draw_glasses(rng)
     wish = asked.get("glasses", wears)
     style["glasses"] = wish if isinstance(wish, Glasses) else glasses if wish else None
-    style["look"] = {**_draw_look(rng, male, age, ethnicity), **asked.get("look", {})}
+    look = _draw_look(rng, male, age, ethnicity)
+    for name in asked.get("look", {}):
+        if name not in look:
+            raise UserError(f"There is no look {name!r}: choose from {', '.join(look)}.")
+    style["look"] = {**look, **asked.get("look", {})}
     return style
 
 
