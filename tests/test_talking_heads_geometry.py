@@ -332,7 +332,7 @@ def test_jaw_moves_the_chin_not_the_brow(rig: Rig) -> None:
     assert distance[chin & front].max() > 0.15
     forehead = (where[:, 1] > posed.eye_left[1] + 0.1) & (where[:, 2] > posed.eye_left[2] - 0.1)
     assert distance[forehead].max() < 5e-3
-    assert moved(rig, "brow", units={"JawDrop": 1.0})[0].max() < 1e-3
+    assert moved(rig, "brow", units={"JawDrop": 1.0})[0].max() < 5e-3
 
 
 @needs_data
