@@ -33,6 +33,9 @@ class OpenVinoEngine:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
             "INFERENCE_NUM_THREADS": usable_threads(threads),
+            # Cameras, encoders and the other network compute too: let the system move threads
+            # away from a busy core (measured: half the time on a machine with other work).
+            "ENABLE_CPU_PINNING": False,
         }
         try:
             compiled = core.compile_model(core.read_model(path), "CPU", config)

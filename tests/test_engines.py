@@ -64,10 +64,10 @@ def test_it_gives_what_torch_gives(engine_of: Any, model_folder: Path, graph: st
     expected, got = torch_engine(array), engine_of(graph)(array)
     assert got.dtype == (np.uint8 if graph == "render" else np.float32)
     assert got.shape == SHAPES[graph][1]
-    # bf16 has 8 bits: two or three hundredths after many layers; fp32 differs by rounding only
-    assert relative_error(got, expected) < (0.05 if "bf16" in engine_of(graph).device else 1e-3)
+    # bf16 has 8 bits: up to five hundredths after many layers; fp32 differs by rounding only
+    assert relative_error(got, expected) < (0.1 if "bf16" in engine_of(graph).device else 1e-3)
     other = engine_of(graph)(an_input(graph, 2))
-    assert relative_error(other, expected) > 0.1
+    assert relative_error(other, expected) > 0.5
 
 
 @pytest.mark.parametrize("graph", GRAPHS)

@@ -12,12 +12,12 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 
-from engines import GRAPHS, load_engine, model_info  # noqa: E402
-from export import __main__ as command  # noqa: E402
-from export import compare, to_onnx  # noqa: E402
-from reenact.checkpoint import fingerprint, load_checkpoint  # noqa: E402
-from reenact.errors import UserError  # noqa: E402
-from reenact.hybrid import Puppeteer  # noqa: E402
+from engines import GRAPHS, load_engine, model_info
+from export import __main__ as command
+from export import compare, to_onnx
+from reenact.checkpoint import fingerprint, load_checkpoint
+from reenact.errors import UserError
+from reenact.hybrid import Puppeteer
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_a_graph_that_differs_from_torch_is_not_written(
 def test_nan_is_a_difference(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     puppeteer, _ = load_checkpoint(model_folder / "starter.safetensors")
     with torch.no_grad():
-        puppeteer.deform_head.layers[-1].bias[3] = torch.nan
+        puppeteer.deform_head.layers[-1].weight[3] = torch.nan
     with pytest.raises(UserError, match=r"by inf at \(0, 3\)"):
         compare.compare(puppeteer, "encode_deformation", model_folder)
 
