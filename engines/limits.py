@@ -48,10 +48,13 @@ def convolution_gflops(threads: int | None = None) -> float | None:
 
 
 def _fastest(run: Callable[[], Any]) -> float:
-    """Seconds of the fastest of many runs."""
+    """Seconds of the fastest of many runs, of one at least."""
     run()
     best, end = float("inf"), time.perf_counter() + _SECONDS
-    while (begin := time.perf_counter()) < end:
+    while True:
+        begin = time.perf_counter()
         run()
-        best = min(best, time.perf_counter() - begin)
-    return best
+        now = time.perf_counter()
+        best = min(best, now - begin)
+        if now >= end:
+            return best

@@ -53,9 +53,10 @@ class Show:
                     frame = self._source.take(PATIENCE_S)
                 except Ended:
                     return
-                picture = self._picture(frame, clock())
-                with self._stats.stage("send"):
-                    self._send(picture)
+                with self._stats.stage("frame"):
+                    picture = self._picture(frame, clock())
+                    with self._stats.stage("send"):
+                        self._send(picture)
                 self._stats.sent(frame.captured_s if frame else None)
                 begin_s = clock() if begin_s is None else begin_s
         except BaseException:

@@ -11,20 +11,27 @@ import numpy as np
 import pytest
 from live_fakes import (
     Clock,
+    FakeEncode,
     Recorder,
     ScriptedFaces,
     ScriptedSource,
     a_model,
     an_avatar,
+    avatar_file,
     read_video,
+    write_video,
 )
 
+import realtime.app
+from realtime.app import Options
+from realtime.app import run as run_app
 from realtime.frames import Frame, Image
 from realtime.live import Limits, Show
 from realtime.outputs import VideoFile
 from realtime.puppet import Puppet
 from realtime.state import FaceState
 from realtime.stats import Stats
+from reenact.face import Box, FaceFinder
 
 POISON = np.array([255, 0, 255], np.uint8)
 
@@ -128,3 +135,23 @@ def test_an_output_does_not_take_a_frame(tmp_path: Path) -> None:
         file.send(poisoned(0))  # type: ignore[arg-type]
     file.close(keep=True)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("every_frame", [True, False])
+def test_not_in_the_whole_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every_frame: bool
+) -> None:
+    film = write_video(tmp_path / "poison.mp4", [poisoned(index).image for index in range(30)])
+    looks = iter([None, *[Box(64, 48, 40)] * 6, *[None] * 99])
+    monkeypatch.setattr(FaceFinder, "find_near", lambda self, image: None)
+    monkeypatch.setattr(FaceFinder, "find_anywhere", lambda self, image: next(looks, None))
+    monkeypatch.setattr(realtime.app, "starter_avatars", lambda: {"t": avatar_file(tmp_path)})
+    model = a_model()
+    options = Options(str(film), [str(tmp_path / "out.mp4")], every_frame=every_frame)
+    report = run_app(options, lambda line: None, lambda backend, threads: model)
+    assert isinstance(model.encode, FakeEncode)
+    assert all(map(carries_poison, model.encode.seen)), "it was seen"
+    assert model.encode.seen or not every_frame
+    pictures = read_video(tmp_path / "out.mp4")
+    assert len(pictures) == report["frames"] > 0
+    assert not any(map(carries_poison, pictures))
