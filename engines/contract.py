@@ -112,7 +112,8 @@ def graph_file(model_dir: Path | str, graph: str) -> Path:
 
 def damaged(path: Path, error: Exception) -> UserError:
     """Return the error for a model file that a library cannot read."""
-    reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else repr(error)
+    lines = str(error).strip().splitlines() or [repr(error)]
+    reason = lines[-1][:200]  # OpenVINO first lists its own source files
     return UserError(
         f"{path} is damaged or not a model of ours ({reason}); export it again: `python -m export`"
     )

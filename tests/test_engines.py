@@ -1,5 +1,6 @@
 """One contract for all engines, and the choice between them."""
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -255,8 +256,6 @@ def test_a_library_that_does_not_load_is_one_sentence(
 
 
 def test_asking_for_engines_imports_no_library() -> None:
-    import subprocess
-
     code = (
         "import sys, engines; engines.backends();"
         "print(*{'torch', 'openvino', 'onnxruntime', 'onnx'} & set(sys.modules))"
