@@ -52,7 +52,9 @@ def _sheet(arguments: argparse.Namespace) -> None:
     if not arguments.expressions:
         pictures = [row[0] for row in rows]
         pictures += [np.zeros_like(pictures[0])] * (-len(pictures) % arguments.columns)
-        rows = [pictures[k : k + arguments.columns] for k in range(0, len(pictures), arguments.columns)]
+        rows = [
+            pictures[k : k + arguments.columns] for k in range(0, len(pictures), arguments.columns)
+        ]
     picture = np.concatenate([np.concatenate(row, 1) for row in rows], 0)
     cv2.imwrite(str(arguments.out), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 
@@ -87,9 +89,17 @@ def _clip(arguments: argparse.Namespace) -> None:
 def _dataset(arguments: argparse.Namespace) -> None:
     common = {name: getattr(arguments, name) for name in ("first_motion", "stride", "plain")}
     if arguments.wish:
-        plan = designed_people(arguments.wish, arguments.motions, arguments.frames, arguments.size, **common)
+        plan = designed_people(
+            arguments.wish, arguments.motions, arguments.frames, arguments.size, **common
+        )
     else:
-        plan = random_people(arguments.people, arguments.frames, arguments.size, first_seed=arguments.first_seed, **common)
+        plan = random_people(
+            arguments.people,
+            arguments.frames,
+            arguments.size,
+            first_seed=arguments.first_seed,
+            **common,
+        )
     steps: Iterator[int] = write_dataset(plan, arguments.out, arguments.workers)
     for _ in track(steps, "clips", total=len(plan.jobs)):
         pass
@@ -111,7 +121,9 @@ def _bench(arguments: argparse.Namespace) -> None:
             f"person {seed}: made in {ready - made:.2f} s CPU; {1000 * seconds:.1f} ms CPU"
             f" = {1 / seconds:.1f} frames/s at {arguments.size} px"
         )
-    print(f"{time.process_time() - started:.1f} s CPU in all; the first person's making includes compiling")
+    print(
+        f"{time.process_time() - started:.1f} s CPU in all; the first person's making includes compiling"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -120,13 +132,19 @@ def _parser() -> argparse.ArgumentParser:
 
     def command(name: str, run: object, about: str, size: int) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=about, description=about)
-        sub.add_argument("--size", type=int, default=size, help="side of a picture, pixels (%(default)s)")
+        sub.add_argument(
+            "--size", type=int, default=size, help="side of a picture, pixels (%(default)s)"
+        )
         sub.set_defaults(run=run)
         return sub
 
     sheet = command("sheet", _sheet, "Many people on one PNG.", 256)
-    sheet.add_argument("--seeds", default="0:24", metavar="A:B", help="people A to B-1 (%(default)s)")
-    sheet.add_argument("--expressions", action="store_true", help="a row per person with seven faces")
+    sheet.add_argument(
+        "--seeds", default="0:24", metavar="A:B", help="people A to B-1 (%(default)s)"
+    )
+    sheet.add_argument(
+        "--expressions", action="store_true", help="a row per person with seven faces"
+    )
     sheet.add_argument("--columns", type=int, default=6, help="without --expressions (%(default)s)")
     sheet.add_argument("--out", type=Path, default=Path("sheet.png"))
     clip = command("clip", _clip, "One moving person as an mp4.", 256)
@@ -144,15 +162,28 @@ def _add_dataset_options(dataset: argparse.ArgumentParser) -> None:
     dataset.add_argument("--out", type=Path, required=True, help="folder to fill")
     dataset.add_argument("--people", type=int, default=16, help="one clip each (%(default)s)")
     dataset.add_argument("--frames", type=int, default=24, help="per clip (%(default)s)")
-    dataset.add_argument("--stride", type=int, default=1, help="every n-th frame of a 25 frames/s motion")
-    dataset.add_argument("--first-seed", type=int, default=0, help="of the people; it chooses the scene too")
-    dataset.add_argument("--first-motion", type=int, default=0, help="people 2k and 2k+1 move alike")
-    dataset.add_argument("--plain", action="store_true", help="plain backgrounds")
-    dataset.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (%(default)s)")
     dataset.add_argument(
-        "--wish", type=Path, metavar="JSON", help='designed people: a list of wishes with a "seed", all in the same motions'
+        "--stride", type=int, default=1, help="every n-th frame of a 25 frames/s motion"
     )
-    dataset.add_argument("--motions", type=int, default=1, help="with --wish: clips per person (%(default)s)")
+    dataset.add_argument(
+        "--first-seed", type=int, default=0, help="of the people; it chooses the scene too"
+    )
+    dataset.add_argument(
+        "--first-motion", type=int, default=0, help="people 2k and 2k+1 move alike"
+    )
+    dataset.add_argument("--plain", action="store_true", help="plain backgrounds")
+    dataset.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes (%(default)s)"
+    )
+    dataset.add_argument(
+        "--wish",
+        type=Path,
+        metavar="JSON",
+        help='designed people: a list of wishes with a "seed", all in the same motions',
+    )
+    dataset.add_argument(
+        "--motions", type=int, default=1, help="with --wish: clips per person (%(default)s)"
+    )
 
 
 @exit_on_user_error

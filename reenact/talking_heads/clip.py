@@ -11,7 +11,7 @@ from reenact.talking_heads import strands
 from reenact.talking_heads.head_data import HeadData
 from reenact.talking_heads.motion import Motion, factors, neutral_motion
 from reenact.talking_heads.paint import Face, eye_centres, eye_coordinates, paint_person
-from reenact.talking_heads.person import WISHES, Person, sample_person
+from reenact.talking_heads.person import Person, sample_person
 from reenact.talking_heads.raster import (
     MATERIALS,
     SAMPLES,
@@ -23,7 +23,13 @@ from reenact.talking_heads.raster import (
     visibility,
 )
 from reenact.talking_heads.rig import Part, Posed, Rig
-from reenact.talking_heads.scene import SHADOW_SIZE, Camera, make_scene, shadow_matrix, window_camera
+from reenact.talking_heads.scene import (
+    SHADOW_SIZE,
+    Camera,
+    make_scene,
+    shadow_matrix,
+    window_camera,
+)
 from reenact.talking_heads.shade import LABELS, Buffers, Shot, shade
 
 __all__ = ["LABELS", "SCENE_WISHES", "Clip", "Frame", "Studio", "render_clip"]
@@ -32,7 +38,10 @@ SCENE_WISHES = ("light", "background")
 """Keys of a wish that are about the scene; the others are about the person."""
 
 _OCCLUSION_REACH = 0.065  # dm
-_CORNEA = (0.82, 0.2)  # the high-poly eye's clear shell has its own corner of the map: u > .82, v < .2
+_CORNEA = (
+    0.82,
+    0.2,
+)  # the high-poly eye's clear shell has its own corner of the map: u > .82, v < .2
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,10 @@ class Studio:
         self._alphas = (self._paint.lash, np.ascontiguousarray(self._paint.hair[..., 0]))
         self._cut = _hair_cut(person)
         samples = size * SAMPLES
-        self._depth, self._index = np.empty((samples, samples), np.float32), np.empty((samples, samples), np.int32)
+        self._depth, self._index = (
+            np.empty((samples, samples), np.float32),
+            np.empty((samples, samples), np.int32),
+        )
         self._shadow = np.empty((SHADOW_SIZE, SHADOW_SIZE), np.float32)
         self._shadow_index = np.empty((SHADOW_SIZE, SHADOW_SIZE), np.int32)
 
@@ -96,14 +108,14 @@ class Studio:
         screen = self.camera.screen(positions)
         light_matrix = shadow_matrix(self._light, posed.head)
         from_light = np.asarray(positions @ light_matrix[:, :3].T + light_matrix[:, 3], np.float32)
-        open_mouth = _mouth_open(posed)
-        self._see(from_light, True, open_mouth, self._shadow, self._shadow_index)
-        self._see(screen, False, open_mouth, self._depth, self._index)
+        self._see(from_light, True, self._shadow, self._shadow_index)
+        self._see(screen, False, self._depth, self._index)
         shot = Shot(
             self.camera.position,
             posed.eye_left,
             posed.eye_right,
             posed.mouth,
+            posed.head,
             np.ascontiguousarray(posed.head_rotation, np.float32),
             posed.jaw,
             light_matrix,
@@ -111,15 +123,29 @@ class Studio:
         )
         buffers = Buffers(self._depth, self._index, self._shadow, screen, positions, normals)
         n = self.size
-        rgb, alpha, labels = np.empty((n, n, 3), np.uint8), np.empty((n, n), np.uint8), np.empty((n, n), np.uint8)
-        shade(buffers, self._mesh, self._paint, self._light, shot, self._background, rgb, alpha, labels)
+        rgb, alpha, labels = (
+            np.empty((n, n, 3), np.uint8),
+            np.empty((n, n), np.uint8),
+            np.empty((n, n), np.uint8),
+        )
+        shade(
+            buffers,
+            self._mesh,
+            self._paint,
+            self._light,
+            shot,
+            self._background,
+            rgb,
+            alpha,
+            labels,
+        )
         return Frame(rgb, alpha, labels)
 
     def landmarks(self, posed: Posed) -> Floats:
         """Left eye, right eye, mouth in pixels, f32[3,2]."""
         return self.camera.project(np.stack([posed.eye_left, posed.eye_right, posed.mouth]))
 
-    def _see(self, screen: Floats, shadow: bool, open_mouth: bool, depth: Floats, index: Ints) -> None:
+    def _see(self, screen: Floats, shadow: bool, depth: Floats, index: Ints) -> None:
         mesh = self._mesh
         visibility(
             mesh.triangles,
@@ -130,7 +156,6 @@ class Studio:
             self._alphas,
             self._cut,
             shadow,
-            open_mouth,
             depth,
             index,
         )
@@ -147,7 +172,9 @@ def render_clip(
     """Render one person moving; equal arguments give equal bytes. wish: see sample_person and SCENE_WISHES."""
     wish = dict(wish or {})
     about_scene = {key: wish.pop(key) for key in SCENE_WISHES if key in wish}
-    studio = Studio(data, sample_person(data, person_seed, wish), scene_seed, size, wish=about_scene)
+    studio = Studio(
+        data, sample_person(data, person_seed, wish), scene_seed, size, wish=about_scene
+    )
     count = len(motion.units)
     frames = np.empty((count, size, size, 3), np.uint8)
     alpha, labels = np.empty((2, count, size, size), np.uint8)
@@ -206,11 +233,15 @@ def _assemble(parts: list[Part]) -> tuple[Geometry, npt.NDArray[np.int64]]:
 
 def _upper_lashes(part: Part, eyes: Floats) -> Ints:
     """The triangles of the upper lids' lashes: the lower ones are too fine for a few pixels."""
-    middle = [part.rest[piece].reshape(-1, 3) for piece in strands.islands(part.triangles, len(part.rest))]
+    middle = [
+        part.rest[piece].reshape(-1, 3) for piece in strands.islands(part.triangles, len(part.rest))
+    ]
     return np.concatenate(
         [
             piece
-            for piece, points in zip(strands.islands(part.triangles, len(part.rest)), middle, strict=True)
+            for piece, points in zip(
+                strands.islands(part.triangles, len(part.rest)), middle, strict=True
+            )
             if points[:, 1].mean() > eyes[:, 1].mean() - 0.02
         ]
     )
@@ -220,9 +251,6 @@ def _hair_cut(person: Person) -> HairCut:
     """An opening that leaves eyes and brows free, drawn from the person's seed."""
     rng = np.random.default_rng([person.seed, 5])
     top, low = float(rng.uniform(0.26, 0.48)), -0.45
-    return HairCut(float(rng.normal(0, 0.08)), low, float(rng.uniform(0.52, 0.62)), top - low, -0.75)
-
-
-def _mouth_open(posed: Posed) -> bool:
-    """Whether anything inside the mouth could be seen."""
-    return True
+    sideburn = float(rng.uniform(-0.30, 0.0)) if person.hair.startswith("short") else -9.0
+    half_width = float(rng.uniform(0.54, 0.60)) - (0.06 if person.hair.startswith("long") else 0.0)
+    return HairCut(float(rng.normal(0, 0.06)), low, half_width, top - low, -0.45, sideburn)

@@ -38,16 +38,32 @@ class Plan:
 
 
 def random_people(
-    people: int, frames: int, size: int, *, first_seed: int = 0, first_motion: int = 0, stride: int = 1, plain: bool = False
+    people: int,
+    frames: int,
+    size: int,
+    *,
+    first_seed: int = 0,
+    first_motion: int = 0,
+    stride: int = 1,
+    plain: bool = False,
 ) -> Plan:
     """People with consecutive seeds; two neighbours share a motion, frame by frame, so that they can be paired."""
     wish = {"background": "plain"} if plain else {}
-    jobs = tuple(Job(k * frames, first_seed + k, first_motion + k // 2, wish) for k in range(people))
+    jobs = tuple(
+        Job(k * frames, first_seed + k, first_motion + k // 2, wish) for k in range(people)
+    )
     return Plan(jobs, frames, size, stride)
 
 
 def designed_people(
-    file: Path, motions: int, frames: int, size: int, *, first_motion: int = 0, stride: int = 1, plain: bool = False
+    file: Path,
+    motions: int,
+    frames: int,
+    size: int,
+    *,
+    first_motion: int = 0,
+    stride: int = 1,
+    plain: bool = False,
 ) -> Plan:
     """The people of a JSON file (a list of wishes, each with a "seed"), every one in the same `motions` motions."""
     common = {"background": "plain"} if plain else {}
@@ -63,7 +79,9 @@ def _read_wishes(file: Path) -> list[dict[str, Any]]:
     try:
         wishes = json.loads(file.read_text())
     except (OSError, ValueError) as error:
-        raise UserError(f"Cannot read the wishes in {file} ({error}); give a JSON list of objects.") from error
+        raise UserError(
+            f"Cannot read the wishes in {file} ({error}); give a JSON list of objects."
+        ) from error
     if not isinstance(wishes, list) or not all(isinstance(w, dict) and "seed" in w for w in wishes):
         raise UserError(f'{file} must hold a JSON list of objects with a "seed" each; see --help.')
     return wishes

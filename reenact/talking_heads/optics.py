@@ -4,20 +4,22 @@ import math
 
 import numpy as np
 
-from reenact.talking_heads.raster import Floats, compiled
+from reenact.talking_heads.raster import Floats, inlined
 
 _ANGLES = np.arange(12) * (math.pi / 3) + np.repeat([0.0, math.pi / 6], 6)
-_TAPS = (np.repeat([0.45, 1.0], 6)[:, None] * np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)).astype(np.float32)
+_TAPS = (
+    np.repeat([0.45, 1.0], 6)[:, None] * np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)
+).astype(np.float32)
 
 
-@compiled
+@inlined
 def smooth(low: float, high: float, x: float) -> float:
     """Smoothstep from 0 at `low` to 1 at `high`."""
     t = min(max((x - low) / (high - low), 0.0), 1.0)
     return t * t * (3.0 - 2.0 * t)
 
 
-@compiled
+@inlined
 def bilinear(texture: Floats, u: float, v: float, out: Floats) -> None:
     """out[c] = texture [H,W,C] at (u, v) in [0, 1], clamped at the edges."""
     height, width, channels = texture.shape
@@ -31,14 +33,14 @@ def bilinear(texture: Floats, u: float, v: float, out: Floats) -> None:
         out[c] = top + (low - top) * fy
 
 
-@compiled
+@inlined
 def wrapped(cosine: float, wrap: float) -> float:
     """Diffuse light that reaches `wrap` beyond the terminator, with a soft shoulder."""
     x = min(max((cosine + wrap) / (1.0 + wrap), 0.0), 1.0)
     return x * (0.55 + 0.45 * x * (3.0 - 2.0 * x))
 
 
-@compiled
+@inlined
 def highlight(normal: Floats, view: Floats, lamp: Floats, roughness: float) -> float:
     """GGX reflection of a lamp, times the cosine; Fresnel 0.04 at normal incidence; capped at 2."""
     nl = normal[0] * lamp[0] + normal[1] * lamp[1] + normal[2] * lamp[2]
@@ -58,7 +60,7 @@ def highlight(normal: Floats, view: Floats, lamp: Floats, roughness: float) -> f
     return min(a2 * fresnel * nl / (math.pi * d * d * masking), 2.0)
 
 
-@compiled
+@inlined
 def ambient(harmonics: Floats, c: int, n: Floats) -> float:
     """Light of the room in channel c on a surface with normal n: nine spherical harmonics, never negative."""
     x, y, z = n[0], n[1], n[2]
@@ -68,7 +70,7 @@ def ambient(harmonics: Floats, c: int, n: Floats) -> float:
     return max(value, 0.0)
 
 
-@compiled
+@inlined
 def openness(depth: Floats, x: int, y: int, reach: float) -> float:
     """Ambient occlusion, 1 = open: twelve fixed taps within `reach` samples (fixed: no noise between frames)."""
     n = depth.shape[0]
@@ -84,7 +86,7 @@ def openness(depth: Floats, x: int, y: int, reach: float) -> float:
     return 1.0 - 0.6 / 12.0 * hidden
 
 
-@compiled
+@inlined
 def lit_fraction(shadow_depth: Floats, matrix: Floats, at: Floats) -> float:
     """How much of the key lamp reaches at[0:3] (normal at[3:6]): 4x4 taps, weighted to be smooth while moving."""
     x, y, z = at[0] + at[3] * 0.015, at[1] + at[4] * 0.015, at[2] + at[5] * 0.015
@@ -105,7 +107,7 @@ def lit_fraction(shadow_depth: Floats, matrix: Floats, at: Floats) -> float:
     return total * (1.0 / 9.0)
 
 
-@compiled
+@inlined
 def tone(x: float) -> float:
     """Linear light -> display value in [0, 1]: a filmic curve with a gentle toe, then the sRGB curve.
 
@@ -115,4 +117,6 @@ def tone(x: float) -> float:
     x = min(x * (2.51 * x + 0.12) / (x * (2.43 * x + 0.65) + 0.15), 1.0)
     a = math.sqrt(x)
     b = math.sqrt(a)
-    return max(0.662002687 * a + 0.684122060 * b - 0.323583601 * math.sqrt(b) - 0.0225411470 * x, 0.0)
+    return max(
+        0.662002687 * a + 0.684122060 * b - 0.323583601 * math.sqrt(b) - 0.0225411470 * x, 0.0
+    )

@@ -35,7 +35,10 @@ MATERIALS = {
 SAMPLES = 2
 """Samples per pixel along each axis."""
 
-_PUSH_BACK = np.float32(0.045)  # dm: teeth and cavity lie this much deeper, or gums would poke through lips
+_EARS = -0.82  # z of the ears' front in the rest pose, dm behind the eyes
+_PUSH_BACK = np.float32(
+    0.045
+)  # dm: teeth and cavity lie this much deeper, or gums would poke through lips
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,6 +46,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 def compiled(function: F) -> F:
     """Compile with numba, keep the machine code on disk, and keep the Python type."""
     return cast(F, numba.njit(cache=True, fastmath=True, error_model="numpy")(function))
+
+
+def inlined(function: F) -> F:
+    """Like `compiled`, for the small functions inside the pixel loops: passing all their arrays would cost more."""
+    return cast(
+        F, numba.njit(cache=True, fastmath=True, error_model="numpy", forceinline=True)(function)
+    )
 
 
 class Geometry(NamedTuple):
@@ -62,9 +72,10 @@ class HairCut(NamedTuple):
     half_width: float
     half_height: float
     back: float
+    sideburn: float  # in front of the ears no hair grows below this y
 
 
-@compiled
+@inlined
 def lattice(x: int, y: int, salt: int) -> float:
     """A fixed pseudo-random number in [0, 1) for a lattice point (integer hash)."""
     h = (x * 374761393 + y * 668265263 + salt * 69069) & 0xFFFFFFFF
@@ -72,7 +83,7 @@ def lattice(x: int, y: int, salt: int) -> float:
     return np.float32((h ^ (h >> 16)) & 0xFFFF) * np.float32(1.0 / 65536.0)
 
 
-@compiled
+@inlined
 def value_noise(x: float, y: float, salt: int) -> float:
     """Smooth noise in [0, 1) with unit cell size (lattice values, smoothstep between them)."""
     x0 = math.floor(x)
@@ -88,9 +99,11 @@ def value_noise(x: float, y: float, salt: int) -> float:
     return top * (np.float32(1) - v) + low * v
 
 
-@compiled
+@inlined
 def hair_opening(x: float, y: float, z: float, cut: HairCut) -> float:
     """Alpha of hair at a rest position: 0 inside the face opening, soft ragged edge, 1 outside."""
+    if z > _EARS and y < cut.sideburn + (value_noise(x * 34.0, z * 34.0, 13) - 0.5) * 0.06:
+        return np.float32(0)
     if z < cut.back:
         return np.float32(1)
     dx = (x - cut.x) / cut.half_width
@@ -103,7 +116,7 @@ def hair_opening(x: float, y: float, z: float, cut: HairCut) -> float:
     return np.float32(min(max((e - 0.96) * 9.0, 0.0), 1.0))
 
 
-@compiled
+@inlined
 def nearest(texture: Floats, u: float, v: float) -> float:
     """One texel of a [H,W] map, clamped at the edges."""
     x = min(max(int(u * texture.shape[1]), 0), texture.shape[1] - 1)
@@ -111,7 +124,7 @@ def nearest(texture: Floats, u: float, v: float) -> float:
     return texture[y, x]
 
 
-@compiled
+@inlined
 def coverage(
     corners: tuple[int, int, int],
     weights: tuple[float, float, float],
@@ -147,7 +160,6 @@ def visibility(
     alphas: tuple[Floats, Floats],
     cut: HairCut,
     shadow: bool,
-    mouth_open: bool,
     depth: Floats,
     index: Ints,
 ) -> None:
@@ -162,12 +174,12 @@ def visibility(
         m = material[f]
         if shadow and not (m == SKIN or m == HAIR or m == CLOTH or m == FRAME):
             continue
-        if not mouth_open and (m == CAVITY or m == TEETH or m == TONGUE):
-            continue
         a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
         area = (screen[b, 0] - screen[a, 0]) * (screen[c, 1] - screen[a, 1])
         area -= (screen[b, 1] - screen[a, 1]) * (screen[c, 0] - screen[a, 0])
-        if area == 0 or (area > 0 and m <= TONGUE and not shadow):  # y down: front faces have area < 0
+        if area == 0 or (
+            area > 0 and m <= TONGUE and not shadow
+        ):  # y down: front faces have area < 0
             continue
         x_low = min(screen[a, 0], screen[b, 0], screen[c, 0])
         x_high = max(screen[a, 0], screen[b, 0], screen[c, 0])
@@ -184,7 +196,7 @@ def visibility(
                   shadow, depth, index)  # fmt: skip
 
 
-@compiled
+@inlined
 def _fill(
     f: int,
     corners: tuple[int, int, int],

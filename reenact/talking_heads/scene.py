@@ -53,7 +53,9 @@ class Scene:
     background: Floats
 
 
-def window_camera(neutral: Posed, size: int, zoom: float = 1.0, shift: tuple[float, float] = (0, 0)) -> Camera:
+def window_camera(
+    neutral: Posed, size: int, zoom: float = 1.0, shift: tuple[float, float] = (0, 0)
+) -> Camera:
     """The camera whose picture is FFHQ's window around a neutral face (Karras et al. 2019, without the roll).
 
     Centre = middle of the eyes + 0.1 eye-to-mouth, half side = max(2.0 eye distance, 1.8 eye-to-mouth), in the image.
@@ -101,8 +103,12 @@ def make_scene(seed: int, size: int, wish: Mapping[str, Any] | None = None) -> S
     light, background = wish.get("light", light), wish.get("background", background)
     for name, known in ((light, LIGHTS), (background, BACKGROUNDS)):
         if name not in known:
-            raise UserError(f"'{name}' is no light or background here; choose one of {', '.join(known)}.")
-    return Scene(_light(light, np.random.default_rng([seed, 10])), _background(background, rng, size))
+            raise UserError(
+                f"'{name}' is no light or background here; choose one of {', '.join(known)}."
+            )
+    return Scene(
+        _light(light, np.random.default_rng([seed, 10])), _background(background, rng, size)
+    )
 
 
 def _colour(warmth: float) -> Vector:
@@ -164,7 +170,10 @@ def _brightness(directions: Vector, colours: Vector, harmonics: Vector) -> float
 def _background(kind: str, rng: np.random.Generator, size: int) -> Floats:
     """One soft colour, a gradient of two, or the blurred shapes of a room."""
     base = float(rng.uniform(0.15, 0.85))
-    first, second = (np.clip(base * rng.uniform(0.7, 1.3) * np.exp(rng.normal(0, 0.10, 3)), 0.04, 0.95) for _ in range(2))
+    first, second = (
+        np.clip(base * rng.uniform(0.7, 1.3) * np.exp(rng.normal(0, 0.07, 3)), 0.04, 0.95)
+        for _ in range(2)
+    )
     if kind == "plain":
         return np.ascontiguousarray(np.broadcast_to(first, (size, size, 3)), np.float32)
     y, x = (np.mgrid[0:size, 0:size] + 0.5) / size - 0.5
@@ -181,7 +190,9 @@ def _room(picture: Floats, rng: np.random.Generator) -> Floats:
     for _ in range(int(rng.integers(4, 12))):
         x, y = rng.uniform(-0.2, 1.0, 2) * size
         width, height = rng.uniform(0.1, 0.5, 2) * size
-        colour = np.clip(mean * np.exp(rng.normal(0, 0.35) + rng.normal(0, 0.12, 3)), 0.03, 0.97)
+        colour = np.clip(mean * np.exp(rng.normal(0, 0.3) + rng.normal(0, 0.07, 3)), 0.03, 0.97)
         corner, opposite = (int(x), int(y)), (int(x + width), int(y + height))
         cv2.rectangle(picture, corner, opposite, [float(c) for c in colour], -1)
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), size * float(rng.uniform(0.015, 0.05))), np.float32)
+    return np.asarray(
+        cv2.GaussianBlur(picture, (0, 0), size * float(rng.uniform(0.015, 0.05))), np.float32
+    )

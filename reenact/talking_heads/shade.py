@@ -34,6 +34,7 @@ from reenact.talking_heads.raster import (
     Geometry,
     Ints,
     compiled,
+    inlined,
     value_noise,
 )
 
@@ -58,6 +59,7 @@ class Paint(NamedTuple):
     lash: Floats  # [h,w] alpha
     hair: Floats  # [h,w,2] alpha and shade
     hair_colour: Floats
+    hair_lean: float  # how far the normals of hair lean outwards from the head
     lash_colour: Floats
     tooth: Floats
     tongue: Floats
@@ -84,6 +86,7 @@ class Shot(NamedTuple):
     eye_left: Floats
     eye_right: Floats
     mouth: Floats
+    middle: Floats  # [3] of the head
     head: Floats  # [3,3] head rotation
     jaw: float
     shadow_matrix: Floats  # [3,4] position -> x, y (texels) and affine depth in the shadow map
@@ -101,7 +104,7 @@ class Buffers(NamedTuple):
     normals: Floats  # [V,3]
 
 
-@compiled
+@inlined
 def skin_coordinates(x: float, y: float, z: float) -> tuple[float, float]:
     """Canonical position (dm) -> (u, v) of the skin map in [0, 1]: a cylinder, stretched towards the face."""
     turn = math.atan2(x, z - HEAD_AXIS) * (1.0 / math.pi)
@@ -109,7 +112,7 @@ def skin_coordinates(x: float, y: float, z: float) -> tuple[float, float]:
     return 0.5 + 0.5 * u, (SKIN_TOP - y) * (1.0 / SKIN_HEIGHT)
 
 
-@compiled
+@inlined
 def interpolate(triangle: Ints, x: float, y: float, b: Buffers, mesh: Geometry, at: Floats) -> None:
     """at[0:3] position, [3:6] unit normal, [6:8] uv, [8:11] rest position of a triangle at screen point (x, y)."""
     i, j, k = triangle[0], triangle[1], triangle[2]
@@ -134,7 +137,7 @@ def interpolate(triangle: Ints, x: float, y: float, b: Buffers, mesh: Geometry, 
     normalise(at[3:6])
 
 
-@compiled
+@inlined
 def normalise(v: Floats) -> None:
     """Scale a vector [3] to length 1, in place."""
     scale = 1.0 / math.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2] + 1e-12)
@@ -146,8 +149,10 @@ def normalise(v: Floats) -> None:
 # A surface is f32[9]: albedo [0:3], specular weight [3], roughness [4], occlusion [5], wrap per channel [6:9].
 
 
-@compiled
-def put(surface: Floats, colour: Floats, shade: float, specular: float, roughness: float, wrap: float) -> None:
+@inlined
+def put(
+    surface: Floats, colour: Floats, shade: float, specular: float, roughness: float, wrap: float
+) -> None:
     """Fill a surface with a plain colour."""
     for c in range(3):
         surface[c] = colour[c] * shade
@@ -157,35 +162,54 @@ def put(surface: Floats, colour: Floats, shade: float, specular: float, roughnes
     surface[5] = 1.0
 
 
-@compiled
-def skin_surface(at: Floats, paint: Paint, texel: Floats, surface: Floats) -> None:
-    """Albedo and gloss from the skin map."""
+@inlined
+def skin_surface(at: Floats, paint: Paint, texel: Floats, surface: Floats) -> int:
+    """Albedo and gloss from the skin map; returns the label found there."""
     u, v = skin_coordinates(at[8], at[9], at[10])
     bilinear(paint.skin, u, v, texel)
     put(surface, texel, 1.0, texel[3], paint.roughness, 0.12)
     surface[6] = 0.36
     surface[7] = 0.20
+    n = paint.marks.shape[0]
+    return paint.marks[min(max(int(v * n), 0), n - 1), min(max(int(u * n), 0), n - 1)]
 
 
-@compiled
+@inlined
 def eye_surface(at: Floats, paint: Paint, shot: Shot, texel: Floats, surface: Floats) -> None:
     """Iris or white, darker under the lids and in the corners; the normal becomes that of the round cornea."""
-    left = (at[0] - shot.eye_left[0]) ** 2 + (at[1] - shot.eye_left[1]) ** 2 + (at[2] - shot.eye_left[2]) ** 2
-    right = (at[0] - shot.eye_right[0]) ** 2 + (at[1] - shot.eye_right[1]) ** 2 + (at[2] - shot.eye_right[2]) ** 2
+    left = (
+        (at[0] - shot.eye_left[0]) ** 2
+        + (at[1] - shot.eye_left[1]) ** 2
+        + (at[2] - shot.eye_left[2]) ** 2
+    )
+    right = (
+        (at[0] - shot.eye_right[0]) ** 2
+        + (at[1] - shot.eye_right[1]) ** 2
+        + (at[2] - shot.eye_right[2]) ** 2
+    )
     centre = shot.eye_left if left < right else shot.eye_right
     for c in range(3):
         at[3 + c] = at[c] - centre[c]
-    x = (shot.head[0, 0] * at[3] + shot.head[1, 0] * at[4] + shot.head[2, 0] * at[5]) / paint.eye_radius
-    y = (shot.head[0, 1] * at[3] + shot.head[1, 1] * at[4] + shot.head[2, 1] * at[5]) / paint.eye_radius
+    x = (
+        shot.head[0, 0] * at[3] + shot.head[1, 0] * at[4] + shot.head[2, 0] * at[5]
+    ) / paint.eye_radius
+    y = (
+        shot.head[0, 1] * at[3] + shot.head[1, 1] * at[4] + shot.head[2, 1] * at[5]
+    ) / paint.eye_radius
     normalise(at[3:6])
     span = 0.5 / IRIS_SPAN
     bilinear(paint.iris, 0.5 + span * at[6], 0.5 - span * at[7], texel)
     put(surface, texel, 1.0, 0.9, 0.14, 0.2)
-    open_ = 1.0 - 0.60 * smooth(0.12, 0.75, y) - 0.25 * smooth(0.25, 0.8, -y) - 0.30 * smooth(0.45, 1.0, abs(x))
+    open_ = (
+        1.0
+        - 0.60 * smooth(0.12, 0.75, y)
+        - 0.25 * smooth(0.25, 0.8, -y)
+        - 0.30 * smooth(0.45, 1.0, abs(x))
+    )
     surface[5] = max(open_, 0.2)
 
 
-@compiled
+@inlined
 def mouth_surface(m: int, at: Floats, paint: Paint, shot: Shot, surface: Floats) -> None:
     """Teeth, tongue and cavity: darker the deeper they lie and the further from the middle."""
     x, y, z = at[0] - shot.mouth[0], at[1] - shot.mouth[1], at[2] - shot.mouth[2]
@@ -195,10 +219,14 @@ def mouth_surface(m: int, at: Floats, paint: Paint, shot: Shot, surface: Floats)
     if m == CAVITY or m == TONGUE:
         colour = paint.tongue
     put(surface, colour, 0.55 if m == CAVITY else 1.0, 0.5, 0.3, 0.3)
-    surface[5] = smooth(-0.55, -0.02, front) * (0.6 + 0.5 * shot.jaw) * (1.0 - 0.7 * smooth(0.12, 0.32, side))
+    surface[5] = (
+        smooth(-0.55, -0.02, front)
+        * (0.6 + 0.5 * shot.jaw)
+        * (1.0 - 0.7 * smooth(0.12, 0.32, side))
+    )
 
 
-@compiled
+@inlined
 def cloth_surface(at: Floats, paint: Paint, surface: Floats) -> None:
     """A woven ground, with stripes if the person wears them."""
     weave = 0.88 + 0.24 * value_noise(at[8] * 42.0, at[9] * 42.0, 21)
@@ -206,7 +234,20 @@ def cloth_surface(at: Floats, paint: Paint, surface: Floats) -> None:
     put(surface, paint.cloth[1 if striped else 0], weave, 0.15, 0.75, 0.1)
 
 
-@compiled
+@inlined
+def hair_surface(at: Floats, paint: Paint, shot: Shot, texel: Floats, surface: Floats) -> None:
+    """Strands; their normal leans outwards from the head, so that the cards look like one soft volume."""
+    bilinear(paint.hair, at[6], at[7], texel)
+    put(surface, paint.hair_colour, texel[1], 0.0, 0.5, 0.25)
+    x, y, z = at[0] - shot.middle[0], at[1] - shot.middle[1], at[2] - shot.middle[2]
+    lean = paint.hair_lean / math.sqrt(x * x + y * y + z * z + 1e-6)
+    at[3] += lean * x
+    at[4] += lean * y
+    at[5] += lean * z
+    normalise(at[3:6])
+
+
+@inlined
 def hair_glint(at: Floats, view: Floats, lamp: Floats, tangent: Floats) -> tuple[float, float]:
     """Kajiya-Kay: (sharp white lobe, broad tinted lobe) of one lamp."""
     hx, hy, hz = lamp[0] + view[0], lamp[1] + view[1], lamp[2] + view[2]
@@ -219,9 +260,16 @@ def hair_glint(at: Floats, view: Floats, lamp: Floats, tangent: Floats) -> tuple
     return facing * p16 * p16 * p16, facing * p4 * p4 * sine2
 
 
-@compiled
+@inlined
 def add_hair_glints(
-    at: Floats, view: Floats, light: Light, shot: Shot, lit: float, tangent: Floats, surface: Floats, colour: Floats
+    at: Floats,
+    view: Floats,
+    light: Light,
+    shot: Shot,
+    lit: float,
+    tangent: Floats,
+    surface: Floats,
+    colour: Floats,
 ) -> None:
     """Add the highlights of all lamps; strands run down the head along the surface."""
     up = shot.head[0, 1] * at[3] + shot.head[1, 1] * at[4] + shot.head[2, 1] * at[5]
@@ -240,9 +288,15 @@ def add_hair_glints(
             colour[c] += light.colours[k, c] * weight * glint
 
 
-@compiled
+@inlined
 def light_surface(
-    at: Floats, view: Floats, surface: Floats, light: Light, lit: float, mirror: Floats, colour: Floats
+    at: Floats,
+    view: Floats,
+    surface: Floats,
+    light: Light,
+    lit: float,
+    mirror: Floats,
+    colour: Floats,
 ) -> None:
     """colour[3] = diffuse and specular light from the lamps and the room."""
     facing = at[3] * view[0] + at[4] * view[1] + at[5] * view[2]
@@ -253,20 +307,31 @@ def light_surface(
     specular, roughness, occlusion = surface[3], surface[4], surface[5]
     for c in range(3):
         reflected = ambient(light.harmonics, c, mirror) * fresnel * 0.4 * (1.0 - 0.8 * roughness)
-        colour[c] = surface[c] * ambient(light.harmonics, c, at[3:6]) * occlusion + specular * reflected * occlusion
+        colour[c] = (
+            surface[c] * ambient(light.harmonics, c, at[3:6]) * occlusion
+            + specular * reflected * occlusion
+        )
     for k in range(3):
         lamp = light.directions[k]
         cosine = at[3] * lamp[0] + at[4] * lamp[1] + at[5] * lamp[2]
         gleam = highlight(at[3:6], view, lamp, roughness) * specular if specular > 0 else 0.0
         for c in range(3):
             wrap = surface[6 + c]
-            shade = lit + wrap * lit * (1.0 - lit) if k == 0 else 1.0  # red creeps into shadow edges
-            strength = wrapped(cosine, wrap) * shade * (0.4 + 0.6 * occlusion if k == 0 else occlusion)
-            colour[c] += light.colours[k, c] * (surface[c] * strength + gleam * (lit if k == 0 else 1.0) * occlusion)
+            shade = (
+                lit + wrap * lit * (1.0 - lit) if k == 0 else 1.0
+            )  # red creeps into shadow edges
+            strength = (
+                wrapped(cosine, wrap) * shade * (0.4 + 0.6 * occlusion if k == 0 else occlusion)
+            )
+            colour[c] += light.colours[k, c] * (
+                surface[c] * strength + gleam * (lit if k == 0 else 1.0) * occlusion
+            )
 
 
-@compiled
-def add_catchlight(at: Floats, view: Floats, light: Light, lit: float, mirror: Floats, colour: Floats) -> None:
+@inlined
+def add_catchlight(
+    at: Floats, view: Floats, light: Light, lit: float, mirror: Floats, colour: Floats
+) -> None:
     """A bright spot where the eye mirrors the key lamp, drawn towards the camera so that it lies on the eye."""
     key = light.directions[0]
     x, y, z = 0.5 * key[0] + view[0], 0.5 * key[1] + view[1] + 0.25, 0.5 * key[2] + view[2]
@@ -276,7 +341,7 @@ def add_catchlight(at: Floats, view: Floats, light: Light, lit: float, mirror: F
         colour[c] += (0.25 + light.colours[0, c]) * 0.55 * spot
 
 
-@compiled
+@inlined
 def shade_sample(
     f: int, m: int, x: float, y: float, b: Buffers, mesh: Geometry, paint: Paint, light: Light, shot: Shot,
     scratch: Floats,
@@ -293,15 +358,11 @@ def shade_sample(
             at[c] = -at[c]
     label = _LABEL_OF[m]
     if m == SKIN:
-        skin_surface(at, paint, texel, surface)
-        u, v = skin_coordinates(at[8], at[9], at[10])
-        n = paint.marks.shape[0]
-        label = paint.marks[min(max(int(v * n), 0), n - 1), min(max(int(u * n), 0), n - 1)]
+        label = skin_surface(at, paint, texel, surface)
     elif m == EYES:
         eye_surface(at, paint, shot, texel, surface)
     elif m == HAIR:
-        bilinear(paint.hair, at[6], at[7], texel)
-        put(surface, paint.hair_colour, texel[1], 0.0, 0.5, 0.25)
+        hair_surface(at, paint, shot, texel, surface)
     elif m == LASH:
         put(surface, paint.lash_colour, 1.0, 0.0, 0.5, 0.0)
     elif m == CLOTH:
@@ -312,7 +373,7 @@ def shade_sample(
         mouth_surface(m, at, paint, shot, surface)
     lit = lit_fraction(b.shadow_depth, shot.shadow_matrix, at)
     if m == HAIR:
-        lit = 0.35 + 0.65 * lit  # light goes on between strands
+        lit = 0.5 + 0.5 * lit  # light goes on between strands
     light_surface(at, view, surface, light, lit, mirror, colour)
     if m == EYES:
         add_catchlight(at, view, light, lit, mirror, colour)
@@ -364,8 +425,10 @@ def shade(
                     if open_ < 0:
                         open_ = openness(b.depth, sx, sy, shot.reach)
                         if m == HAIR:
-                            open_ = 0.5 + 0.5 * open_
-                    label = shade_sample(f, m, sx + 0.5, sy + 0.5, b, mesh, paint, light, shot, scratch)
+                            open_ = 0.6 + 0.4 * open_
+                    label = shade_sample(
+                        f, m, sx + 0.5, sy + 0.5, b, mesh, paint, light, shot, scratch
+                    )
                     grey = 0.3 * scratch[0, 0] + 0.6 * scratch[0, 1] + 0.1 * scratch[0, 2]
                     for c in range(3):
                         linear = max(grey + (scratch[0, c] - grey) * _SATURATION, 0.0)

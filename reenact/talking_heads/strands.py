@@ -45,8 +45,12 @@ def hair_map(uv: Floats, triangles: Ints, rest: Floats, seed: int) -> Floats:
     edges = _outer_edges(pixels, _boundary(triangles, rest), inside)
     distance = cv2.distanceTransform(edges, cv2.DIST_L2, 3)
     alpha = np.clip((distance - 1.0 - 1.3 * strands) / 2.5, 0, 1)
-    curls = np.clip(0.9 + 1.1 * noise(rng, size, (40, 40)), 0, 1)
-    alpha = np.where(layers > _MANY_LAYERS, alpha * curls, alpha)
+    curls = noise(rng, size, (40, 40))
+    curly = layers > _MANY_LAYERS
+    alpha = np.where(
+        curly, np.clip(np.minimum(distance / 30, 1) * 1.6 - 0.3 + 0.35 * curls, 0, 1), alpha
+    )
+    strands = np.where(curly, 0.8 * curls, strands)
     shade = np.clip(1.0 + 0.22 * strands, 0.35, 1.7)
     return np.ascontiguousarray(np.stack([alpha, shade], -1), np.float32)
 
@@ -67,7 +71,9 @@ def _outer_edges(pixels: Floats, edges: npt.NDArray[np.int64], inside: Bytes) ->
     for a, b in edges:
         start, end = pixels[a].astype(int), pixels[b].astype(int)
         cv2.line(image, (int(start[0]), int(start[1])), (int(end[0]), int(end[1])), 0, 1)
-    core = cv2.erode(inside, np.ones((5, 5), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    core = cv2.erode(
+        inside, np.ones((5, 5), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0
+    )
     image[core > 0] = 255
     return image
 
@@ -131,12 +137,16 @@ def lash_map(seed: int, strength: float) -> Floats:
         length = rng.uniform(0.3, 0.6) * height * 2
         lean = rng.normal(0, 5)
         cv2.line(canvas, (int(x), 0), (int(x + lean), int(length)), 255, 3, cv2.LINE_AA)
-    strokes = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    strokes = (
+        cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    )
     t = np.linspace(0, 1, height, dtype=np.float32)[:, None]
     s = np.linspace(0, 1, width, dtype=np.float32)[None, :]
-    root = np.clip(1.2 - 6 * t, 0, 1) * (0.5 + 0.5 * strength)
+    root = np.clip(1.5 - 6 * t, 0, 1) * (0.75 + 0.25 * strength)
     ends = np.clip(np.minimum(s - 0.02, 0.93 - s) * 7, 0, 1)  # none in the corners of the eye
-    return np.asarray(np.clip(root + strokes * (1.1 - t) * (0.3 + 0.6 * strength), 0, 1) * ends, np.float32)
+    return np.asarray(
+        np.clip(root + strokes * (1.1 - t) * (0.3 + 0.6 * strength), 0, 1) * ends, np.float32
+    )
 
 
 def brow_strokes(
@@ -152,7 +162,9 @@ def brow_strokes(
         centre = _brow_line(s, arch)
         half = 0.5 * thickness * _brow_width(s)
         root = centre + np.array([0.0, half * rng.uniform(-1.0, 0.55)])
-        tilt = 1.25 - 1.15 * min(s / 0.45, 1.0) - 0.35 * max(s - 0.6, 0)  # upright at the nose, flat at the tail
+        tilt = (
+            1.25 - 1.15 * min(s / 0.45, 1.0) - 0.35 * max(s - 0.6, 0)
+        )  # upright at the nose, flat at the tail
         tilt += rng.normal(0, 0.12)
         length = rng.uniform(0.045, 0.075) * (1 - 0.25 * s)
         t = np.linspace(0, 1, 5)[:, None]
