@@ -18,7 +18,7 @@ from realtime.live import Limits, Show
 from realtime.models import Model, load_model
 from realtime.outputs import Output, parse_outputs, parse_size
 from realtime.puppet import Puppet
-from realtime.sources import CameraFeed, EveryFrame, FileFeed, Live, Source
+from realtime.sources import CameraFeed, EveryFrame, FileFeed, InputLost, Live, Source
 from realtime.stats import Stats
 from reenact.avatar import Avatar, find_avatar, load_avatar, starter_avatars
 from reenact.errors import UserError
@@ -128,7 +128,7 @@ def _faces(every_frame: bool, stats: Stats) -> Faces:
 
 @contextmanager
 def _opened(outputs: Sequence[Output], puppet: Puppet, fps: float) -> Iterator[None]:
-    """The outputs, open; kept when all went well, else without a trace."""
+    """The outputs, open; kept when all went well or the input was lost, else without a trace."""
     keep, opened = False, list[Output]()
     try:
         for output in outputs:
@@ -136,6 +136,9 @@ def _opened(outputs: Sequence[Output], puppet: Puppet, fps: float) -> Iterator[N
             output.open(puppet.width, puppet.height, fps)
         yield
         keep = True
+    except InputLost:
+        keep = True
+        raise
     finally:
         with ExitStack() as stack:  # closes them all, whatever one of them has to say
             for output in opened:

@@ -1,6 +1,7 @@
 """Where pictures go: a window, a virtual camera, a file, nowhere, or several of these at once."""
 
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from reenact.errors import UserError
 
 TITLE = "Reenact"
 MARK = "synthetic: made with Reenact"
+_WINDOW = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
 _KINDS = "window, vcam, vcam:/dev/videoN, FILE.mp4 or none"
 _VIRTUAL = Path("/sys/devices/virtual/video4linux")
 _LOOPBACK = "sudo modprobe v4l2loopback exclusive_caps=1 card_label=Reenact"
@@ -120,10 +122,9 @@ class Window:
     label = "window"
 
     def __init__(self) -> None:
-        """Raises UserError where there is no screen: the GUI library would end the process."""
+        """Raises UserError where there is no display: the GUI library would end the process."""
         self.done, self._open = False, False
-        screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-        if sys.platform == "linux" and not screen:
+        if sys.platform == "linux" and not _answers(os.environ.get("DISPLAY", "")):
             raise UserError(
                 "there is no display to open a window on: "
                 "use --output vcam, --output FILE.mp4 or --output none"
@@ -131,7 +132,7 @@ class Window:
 
     def open(self, width: int, height: int, fps: float) -> None:
         try:
-            cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+            cv2.namedWindow(TITLE, _WINDOW)
             cv2.resizeWindow(TITLE, max(width, 512), max(height, 512 * height // width))
         except cv2.error as error:
             raise UserError(
@@ -152,6 +153,21 @@ class Window:
             with suppress(cv2.error):  # the user was quicker
                 cv2.destroyWindow(TITLE)
                 cv2.waitKey(1)
+
+
+def _answers(display: str) -> bool:
+    """Whether an X server is behind $DISPLAY ("[host]:number[.screen]")."""
+    host, _, number = display.rpartition(":")
+    number = number.partition(".")[0]
+    if not number.isdecimal():
+        return False
+    if host not in ("", "unix"):
+        return True  # over a network: believed
+    for name in (f"/tmp/.X11-unix/X{number}", f"\0/tmp/.X11-unix/X{number}"):
+        with socket.socket(socket.AF_UNIX) as server, suppress(OSError):
+            server.connect(name)
+            return True
+    return False
 
 
 class VirtualCamera:

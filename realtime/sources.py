@@ -18,6 +18,10 @@ class Ended(Exception):
     """The input is over."""
 
 
+class InputLost(UserError):
+    """The input broke in the middle of a show; what was recorded until then is whole."""
+
+
 class Source(Protocol):
     """Where the loop gets its frames.
 
@@ -37,7 +41,7 @@ class Source(Protocol):
 
         Raises:
             Ended: the input is over.
-            UserError: it broke.
+            InputLost: it broke.
         """
         ...
 
@@ -101,11 +105,11 @@ class CameraFeed:
         self.fps = reader.fps
 
     def run(self, put: Callable[[Frame], None], leaving: threading.Event) -> None:
-        """See `Feed`. Raises UserError when the camera stops giving pictures."""
+        """See `Feed`. Raises InputLost when the camera stops giving pictures."""
         index = 0
         while not leaving.is_set():
             if not self._reader.grab():
-                raise UserError("the camera stopped giving pictures: connect it and start again")
+                raise InputLost("the camera stopped giving pictures: connect it and start again")
             captured_s = time.perf_counter()  # before the work of unpacking
             image = self._reader.retrieve()
             self._stats.add("capture", time.perf_counter() - captured_s)

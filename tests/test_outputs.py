@@ -1,6 +1,7 @@
 """Outputs: what is asked for, what is refused, and files that are whole or not there."""
 
 import os
+import socket
 import subprocess
 import sys
 from fractions import Fraction
@@ -160,11 +161,22 @@ def test_the_input_camera_is_no_output() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a screen")
-def test_a_window_needs_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("display", [None, "", ":7654", ":7654.0", "nonsense"])
+def test_a_window_needs_a_display(monkeypatch: pytest.MonkeyPatch, display: str | None) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    if display is not None:
+        monkeypatch.setenv("DISPLAY", display)
     with pytest.raises(UserError, match="no display .*--output vcam"):
         parse_outputs(["window"], None)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a screen")
+def test_a_display_that_answers_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("\0/tmp/.X11-unix/X7653")
+        server.listen()
+        monkeypatch.setenv("DISPLAY", ":7653.0")
+        assert parse_outputs(["window"], None)[0].label == "window"
 
 
 class Loopback:

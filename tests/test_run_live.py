@@ -147,6 +147,19 @@ def test_an_engine_that_fails_leaves_nothing(
     assert model.encode.closed and model.render.closed  # type: ignore[attr-defined]
 
 
+def test_a_camera_that_is_pulled_out_leaves_the_recording(
+    film: Path, tmp_path: Path, faces: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    what = cameras.Input("camera", "it", film)
+    reader = cameras.open_input(replace(what, kind="video"))
+    monkeypatch.setattr(realtime.app, "find_input", lambda text: what)
+    monkeypatch.setattr(realtime.app, "open_input", lambda what: reader)
+    monkeypatch.setattr(realtime.app, "starter_avatars", lambda: {"t": avatar_file(tmp_path)})
+    with pytest.raises(UserError, match="stopped giving pictures"):
+        run(Options("0", [str(tmp_path / "o.mp4")]), print, lambda backend, threads: a_model())
+    assert len(read_video(tmp_path / "o.mp4")) >= 2, "a picture and the card"
+
+
 def no_cameras(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cameras, "_SYSFS", folder)
     monkeypatch.setattr("sys.platform", "linux")
@@ -163,7 +176,6 @@ def busy_camera(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def no_display(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.delenv("DISPLAY", raising=False)
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
 
 
 def no_driver(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
