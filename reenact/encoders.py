@@ -27,7 +27,7 @@ class EncoderDims:
 
     crop: int = 192
     width: int = 32
-    pyramid: int = 128
+    pyramid: int = 96
     submodule: int = 64
     embedding: int = 64
     motion: int = 64

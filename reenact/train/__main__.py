@@ -46,10 +46,19 @@ def join_stage(options: argparse.Namespace, minutes: float) -> JoinStage:
 
 def train_all(options: argparse.Namespace) -> None:
     """All stages; the first two as two processes, one thread each: two threads of one process fight."""
-    common = ["--avatars", str(options.avatars), "--people", str(options.people), "--run", str(options.run)]
+    common = [
+        "--avatars",
+        str(options.avatars),
+        "--people",
+        str(options.people),
+        "--run",
+        str(options.run),
+    ]
     command = [sys.executable, "-m", "reenact.train"]
     minutes = ["--minutes", str(options.minutes * APART), "--threads", str(options.threads)]
-    stages = [subprocess.Popen([*command, name, *common, *minutes]) for name in ("generator", "encoder")]
+    stages = [
+        subprocess.Popen([*command, name, *common, *minutes]) for name in ("generator", "encoder")
+    ]
     if any([stage.wait() for stage in stages]):  # a list: wait for both
         raise UserError("a stage failed, see above; the same command goes on where it stopped")
     join = join_stage(options, options.minutes * JOINED)
@@ -64,8 +73,12 @@ def parse() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("stage", choices=["all", "generator", "encoder", "join", "starter"])
-    parser.add_argument("--avatars", type=Path, required=True, help="data set of the people that ship")
-    parser.add_argument("--people", type=Path, required=True, help="data set of thousands of others")
+    parser.add_argument(
+        "--avatars", type=Path, required=True, help="data set of the people that ship"
+    )
+    parser.add_argument(
+        "--people", type=Path, required=True, help="data set of thousands of others"
+    )
     parser.add_argument("--run", type=Path, required=True, help="snapshots and sheets of pictures")
     parser.add_argument("--minutes", type=float, default=60, help="budget (default: 60)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")

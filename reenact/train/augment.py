@@ -53,7 +53,9 @@ def blur(picture: Tensor) -> Tensor:
     for shape in ((1, 7), (7, 1)):
         sigma = 0.3 + 1.2 * torch.rand(n, 1, device=picture.device) ** 2
         kernel = torch.exp(-0.5 * (taps / sigma) ** 2)
-        kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(c, 0).view(n * c, 1, *shape)
+        kernel = (
+            (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(c, 0).view(n * c, 1, *shape)
+        )
         padding = (shape[0] // 2, shape[1] // 2)
         picture = F.conv2d(picture.reshape(1, n * c, h, w), kernel, padding=padding, groups=n * c)
         picture = picture.view(n, c, h, w)

@@ -36,7 +36,7 @@ class Frames:
     @property
     def size(self) -> int:
         """Side of the pictures in pixels."""
-        return self.frames.shape[1]
+        return int(self.frames.shape[1])
 
 
 def load_frames(folder: Path) -> Frames:

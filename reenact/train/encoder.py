@@ -16,7 +16,7 @@ from reenact.spaces import Dims
 from reenact.talking_heads.motion import FACTORS, factor_scale
 from reenact.train import augment, losses
 from reenact.train.data import Frames, Index, pictures
-from reenact.train.run import DEVICE, Average, Run, learning_rate, mixed_precision
+from reenact.train.run import DEVICE, Average, Run, descend, learning_rate, mixed_precision, prepare
 
 POSE_IMPORTANCE, FACE_IMPORTANCE = 4.0, 3.0
 
@@ -51,7 +51,7 @@ class EncoderStage:
         self.frames, self.peak, self.size = frames, peak, batch
         self.folder = folder
         torch.manual_seed(1)
-        self.model = Puppeteer(dims, encoder).to(DEVICE, memory_format=torch.channels_last)
+        self.model = prepare(Puppeteer(dims, encoder))
         parts = (self.model.pyramid, self.model.deformation_encoder)
         learned = [p for part in parts for p in part.parameters()]
         self.optimizer = torch.optim.AdamW(learned, peak, (0.9, 0.99), weight_decay=1e-3)
@@ -61,7 +61,7 @@ class EncoderStage:
         last_people = np.unique(frames.person)[-max(2, len(np.unique(frames.person)) // 40) :]
         self.held_out = np.isin(frames.person, last_people)  # people the encoder never sees
         self.importance, self.numbers = importance().to(DEVICE), Average()
-        self.roll = FACTORS.index("head_roll")
+        self.roll = FACTORS.index("head roll")
 
     def motion(self, index: Index, turn: Tensor | None = None) -> Tensor:
         """Standardised factors f32 [n,M] of some rows; `turn` [n] (radians) is added to the roll."""
@@ -85,9 +85,7 @@ class EncoderStage:
         with mixed_precision():
             motion = self.model.motion(seen).float()
         loss = losses.factor(motion, self.motion(index, turn), self.importance)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
+        descend(loss, self.optimizer)
         self.numbers.add(factor=loss.detach())
 
     @torch.no_grad()
@@ -107,7 +105,7 @@ class EncoderStage:
 
 
 SHOWN = (
-    "head_yaw", "head_pitch", "head_roll", "gaze_yaw", "gaze_pitch", "JawDrop", "LeftUpperLidClosed", "LipsKiss",
+    "head yaw", "head pitch", "head roll", "gaze yaw", "gaze pitch", "JawDrop", "LeftUpperLidClosed", "LipsKiss",
     "MouthLeftPullUp", "LeftOuterBrowUp",
 )  # fmt: skip
 

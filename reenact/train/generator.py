@@ -5,6 +5,7 @@ fitted to the clean pictures, coarse to fine. (Not in the paper, whose generator
 to end from scratch was tried and learnt nothing but blobs.)
 """
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +21,12 @@ from reenact.spaces import Dims, rows
 from reenact.talking_heads.motion import factor_scale
 from reenact.train import losses
 from reenact.train.data import Frames, Index, pictures
-from reenact.train.run import DEVICE, Average, Run, learning_rate, mixed_precision
+from reenact.train.run import DEVICE, Average, Run, descend, learning_rate, mixed_precision, prepare
 from reenact.train.sheet import to_uint8, write_sheet
 
-WINDOW_LEVEL = 64  # px: above this, the fine blocks are trained on half-side windows, four times cheaper
+WINDOW_LEVEL = (
+    64  # px: above this, the fine blocks are trained on half-side windows, four times cheaper
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,13 @@ class AutoDecoder(nn.Module):
         return picture
 
 
+@torch.no_grad()
+def follow(average: nn.Module, model: nn.Module) -> None:
+    """Move each weight of an average 0.2 % of the way to the model's."""
+    for mean, weight in zip(average.parameters(), model.parameters(), strict=True):
+        mean.lerp_(weight, 0.002)
+
+
 def shrink(picture: Tensor, size: int) -> Tensor:
     """Area-average square pictures or weights [N,C,S,S] down to `size` px."""
     return F.avg_pool2d(picture, picture.shape[-1] // size) if picture.shape[-1] > size else picture
@@ -75,7 +85,9 @@ def face_window() -> Window:
     if np.random.random() < 0.3:
         y, x = np.random.randint(0, half + 1, 2)
     else:
-        y, x = np.clip(np.round(np.random.normal((0.62 * half, 0.5 * half), 4.0)), 0, half).astype(int)
+        y, x = np.clip(np.round(np.random.normal((0.62 * half, 0.5 * half), 4.0)), 0, half).astype(
+            int
+        )
     return WINDOW_LEVEL, int(y), int(x), half
 
 
@@ -101,12 +113,9 @@ class GeneratorStage:
         self.frames, self.folder, self.peak, self.dims = frames, folder, peak, dims
         self.people = np.unique(frames.person)
         torch.manual_seed(0)
-        self.model = AutoDecoder(dims, encoder, len(self.people))
-        self.model.to(DEVICE, memory_format=torch.channels_last)
+        self.model = prepare(AutoDecoder(dims, encoder, len(self.people)))
         self.optimizer = torch.optim.Adam(self.model.learned(), peak, (0.9, 0.99))
-        self.average = torch.optim.swa_utils.AveragedModel(
-            self.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998)
-        )
+        self.average = copy.deepcopy(self.model)  # follows the weights, smoothed: what is kept
         state = {"model": self.model, "optimizer": self.optimizer, "average": self.average}
         self.run = Run(folder, "generator", minutes, state)
         self.held_out = np.random.default_rng(0).random(len(frames)) < 0.02
@@ -114,7 +123,9 @@ class GeneratorStage:
 
     def batch(self, index: Index) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Rows -> person i64 [N], motion f32 [N,M], picture [N,3,S,S], weight [N,1,S,S]."""
-        person = torch.from_numpy(np.searchsorted(self.people, self.frames.person[index])).to(DEVICE)
+        person = torch.from_numpy(np.searchsorted(self.people, self.frames.person[index])).to(
+            DEVICE
+        )
         motion = torch.from_numpy(self.frames.factors[index] / factor_scale()).to(DEVICE)
         weight = losses.part_weights(torch.from_numpy(self.frames.labels[index]).to(DEVICE))
         return person, motion, pictures(self.frames, index), weight
@@ -140,20 +151,17 @@ class GeneratorStage:
             picture = self.model(person, motion, phase.resolution, window).float()
         pixel = losses.pixel(picture, target, weight)
         edge = losses.edge(picture, target, weight)
-        self.optimizer.zero_grad()
-        (pixel + (0.1 + 0.6 * spent) * edge).backward()
-        self.optimizer.step()
-        self.average.update_parameters(self.model)
+        descend(pixel + (0.1 + 0.6 * spent) * edge, self.optimizer)
+        follow(self.average, self.model)
         self.numbers.add(pixel=pixel.detach(), edge=edge.detach(), px=phase.resolution)
 
     @torch.no_grad()
     def show(self) -> None:
         """Held-out frames: each avatar's truth above its rendering."""
         sheet = []
-        for k, who in enumerate(self.people):
+        for who in self.people:
             index = np.flatnonzero(self.held_out & (self.frames.person == who))[:8]
             person, motion, target, _ = self.batch(index)
-            out = self.average.module(person, motion, self.dims.resolution)
+            out = self.average(person, motion, self.dims.resolution)
             sheet += [list(to_uint8(target)), list(to_uint8(out))]
         write_sheet(sheet, self.folder / f"generator_{self.run.step:06d}.png", tile=160)
-

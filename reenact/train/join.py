@@ -15,10 +15,10 @@ from torch import Tensor
 from reenact.errors import UserError
 from reenact.hybrid import Puppeteer
 from reenact.train import augment, losses
-from reenact.train.data import Frames, Index, pair_index, pictures
+from reenact.train.data import Index, pair_index, pictures
 from reenact.train.encoder import EncoderStage
 from reenact.train.generator import GeneratorStage, crop, face_window, shrink
-from reenact.train.run import DEVICE, Average, Run, learning_rate, mixed_precision
+from reenact.train.run import DEVICE, Average, Run, descend, learning_rate, mixed_precision
 from reenact.train.sheet import to_uint8, write_sheet
 
 IDENTITY_FIRST = 0.25  # share of the budget in which only the new identity heads learn
@@ -65,9 +65,7 @@ class JoinStage:
             loss = self.identity(who)
             if spent > IDENTITY_FIRST:
                 loss = loss + self.reenact(who, drivers)
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
+            descend(loss, self.optimizer)
 
     def sources(self, who: Index) -> Tensor:
         """A random frame of each avatar as a camera sees it, at the encoders' size: [n,3,C,C]."""
@@ -132,8 +130,8 @@ def is_joined(name: str) -> bool:
 
 def assemble(generator: GeneratorStage, encoder: EncoderStage) -> tuple[Puppeteer, Tensor]:
     """One puppeteer from both stages, and the avatars' latents [A,rows,w_dim]; their mean becomes w_avg."""
-    fitted = generator.average.module
-    model: Puppeteer = fitted.puppeteer
+    fitted = generator.average
+    model = fitted.puppeteer
     model.pyramid.load_state_dict(encoder.model.pyramid.state_dict())
     model.deformation_encoder.load_state_dict(encoder.model.deformation_encoder.state_dict())
     identities = fitted.identities.detach().clone()

@@ -1,22 +1,28 @@
 """What every stage of training shares: a folder, a budget of minutes, snapshots, progress.
 
-A stage is given minutes, not steps: its schedules (resolution, learning rate, weights of losses) follow the share of the
-budget that is spent, so the same command suits a laptop and a data-centre GPU. A stage that was stopped goes on from its
-last snapshot; the minutes it had used count.
+A stage is given minutes, not steps: its schedules (resolution, learning rate, weights of losses)
+follow the share of the budget that is spent, so the same command suits a laptop and a data-centre
+GPU. A stage that was stopped goes on from its last snapshot; the minutes it had used count.
 """
 
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from rich.console import Console
+from torch import Tensor, nn
 
 from reenact.errors import UserError
 
+Network = TypeVar("Network", bound=nn.Module)
+
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+clock = time.perf_counter
 
 SNAPSHOT_S = 180.0  # seconds between snapshots
 REPORT_S = 20.0  # seconds between lines of progress
@@ -44,9 +50,10 @@ class Run:
             for name, part in self.state.items():
                 part.load_state_dict(saved[name])
             self.used_s, self.step = saved["used_s"], saved["step"]
-        except (RuntimeError, KeyError, ValueError, OSError) as error:
+        except (RuntimeError, KeyError, ValueError, OSError, pickle.UnpicklingError) as error:
             raise UserError(
-                f"cannot go on from {self.file} ({error}); remove it to start this stage anew"
+                f"cannot go on from {self.file}, which is damaged or of other sizes; "
+                "remove it to start this stage anew"
             ) from error
         self.console.print(f"{self.stage}: going on from step {self.step}")
 
@@ -59,10 +66,10 @@ class Run:
 
     def steps(self, report: Callable[[], str], show: Callable[[], None]) -> Iterator[float]:
         """Yield the share of the budget that is spent (0..1) once per step, until nothing is left."""
-        last = last_report = last_snapshot = time.perf_counter()
+        last = last_report = last_snapshot = clock()
         while self.used_s < self.budget_s:
             yield self.used_s / self.budget_s
-            now = time.perf_counter()
+            now = clock()
             self.used_s += now - last
             last = now
             self.step += 1
@@ -73,9 +80,22 @@ class Run:
             if now - last_snapshot > SNAPSHOT_S:
                 self.save()
                 show()
-                last = last_snapshot = time.perf_counter()
+                last = last_snapshot = clock()
         self.save()
         show()
+
+
+def prepare(network: Network) -> Network:
+    """Put a network where the training runs, in the memory layout that convolutions are fastest in."""
+    network.to(DEVICE, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
+
+
+def descend(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+    """One step of an optimiser down the gradient of a loss."""
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
 
 
 def mixed_precision() -> torch.autocast:
@@ -85,7 +105,9 @@ def mixed_precision() -> torch.autocast:
 
 def learning_rate(peak: float, spent: float) -> float:
     """Short warm-up, then half a cosine down to 2 % of the peak; `spent` is the share of the budget used."""
-    return peak * min(1.0, 0.1 + spent / 0.02) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * spent)))
+    return (
+        peak * min(1.0, 0.1 + spent / 0.02) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * spent)))
+    )
 
 
 class Average:

@@ -23,8 +23,14 @@ def write_starter(join: JoinStage, folder: Path) -> None:
     try:
         avatars.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot write {avatars} ({error}); choose another folder with --to") from error
-    steps = {"generator": join.generator_step, "encoder": join.encoder.run.step, "join": join.run.step}
+        raise UserError(
+            f"cannot write {avatars} ({error}); choose another folder with --to"
+        ) from error
+    steps = {
+        "generator": join.generator_step,
+        "encoder": join.encoder.run.step,
+        "join": join.run.step,
+    }
     checkpoint = folder / "starter.safetensors"
     save_checkpoint(join.model.cpu(), checkpoint, {"license": "CC0-1.0", "steps": steps})
     model, _ = load_checkpoint(checkpoint)  # as everybody will have it, rounded to fp16
