@@ -93,9 +93,9 @@ class FaceFollower:
 
 
 class InlineFaces:
-    """Looks in every third frame, and in every one while there is no face: for files."""
+    """Looks in every second frame, and in every one while there is no face: for files."""
 
-    _EVERY = 3
+    _EVERY = 2
 
     def __init__(self, follower: FaceFollower, stats: Stats) -> None:
         self._follower, self._stats = follower, stats

@@ -203,11 +203,11 @@ class WindowTracker:
     the goal exponentially, which cannot overshoot, and faster when the face is far off.
     """
 
-    _BAND = np.array([0.04, 0.04, 0.06])
+    _BAND = np.array([0.03, 0.03, 0.06])
     """Dead band: of the side for the centre, and of the logarithm of the side."""
-    _MEDIAN_OF = 5
-    _FAR = 0.15
-    _SLOW_S, _FAST_S = 0.30, 0.08
+    _MEDIAN_OF = 3
+    _FAR = 0.08
+    _SLOW_S, _FAST_S = 0.15, 0.06
     """Time constants: near the goal, and from `_FAR` on."""
 
     def __init__(self) -> None:

@@ -84,13 +84,13 @@ def test_whose_face_it_was_is_forgotten_after_two_seconds() -> None:
     assert finder.forgotten == 1
 
 
-def test_inline_it_looks_in_every_third_frame_while_there_is_a_face() -> None:
+def test_inline_it_looks_in_every_second_frame_while_there_is_a_face() -> None:
     finder = ScriptedFinder([None, HERE, *[HERE] * 9], near=False)
     stats = Stats()
     faces = InlineFaces(FaceFollower(finder), stats)
     windows = [faces.follow(frame(index)) for index in range(10)]
     assert [window is not None for window in windows] == [False] + [True] * 9
-    assert len(finder.script) == 11 - 5, "frames 0, 1, 3, 6, 9"
+    assert len(finder.script) == 11 - 6, "frames 0, 1, 2, 4, 6, 8"
 
 
 class Knocking(ScriptedFinder):
