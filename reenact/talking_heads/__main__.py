@@ -1,4 +1,4 @@
-"""python -m reenact.talking_heads sheet|clip|dataset|bench: look at the synthetic people, render training data."""
+"""python -m reenact.talking_heads sheet|clip|dataset|bench: synthetic people, training data."""
 
 import argparse
 import os
@@ -37,7 +37,7 @@ _FACES: tuple[tuple[dict[str, float], tuple[float, float, float], tuple[float, f
     ({f"{s}{p}BrowUp": 0.8 for s in _BOTH for p in ("Inner", "Outer")}, (0, 0.05, 0), (0.4, 0)),
     ({"JawDrop": 0.15}, (0.55, 0.05, -0.08), (0.1, 0)),
 )
-"""Pose units, head and gaze of the sheet's columns: rest, smile, open, eyes shut, pucker, brows up, turned."""
+"""Units, head, gaze of the sheet's columns: rest, smile, open, shut, pucker, brows up, turned."""
 
 
 def _sheet(arguments: argparse.Namespace) -> None:
@@ -121,9 +121,7 @@ def _bench(arguments: argparse.Namespace) -> None:
             f"person {seed}: made in {ready - made:.2f} s CPU; {1000 * seconds:.1f} ms CPU"
             f" = {1 / seconds:.1f} frames/s at {arguments.size} px"
         )
-    print(
-        f"{time.process_time() - started:.1f} s CPU in all; the first person's making includes compiling"
-    )
+    print(f"{time.process_time() - started:.1f} s CPU in all, with what had to be compiled")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""Render people: one picture, a clip, with what the networks learn from (factors, labels, landmarks)."""
+"""Render people: a picture, or a clip with all that the networks learn from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from reenact.talking_heads import strands
 from reenact.talking_heads.head_data import HeadData
 from reenact.talking_heads.motion import Motion, factors, neutral_motion
-from reenact.talking_heads.paint import Face, eye_centres, eye_coordinates, paint_person
+from reenact.talking_heads.paint import eye_centres, eye_coordinates, paint_person
 from reenact.talking_heads.person import Person, sample_person
 from reenact.talking_heads.raster import (
     MATERIALS,
@@ -30,7 +30,9 @@ from reenact.talking_heads.scene import (
     shadow_matrix,
     window_camera,
 )
-from reenact.talking_heads.shade import LABELS, Buffers, Shot, shade
+from reenact.talking_heads.shade import Buffers, shade
+from reenact.talking_heads.skin import Face
+from reenact.talking_heads.surfaces import LABELS, Shot
 
 __all__ = ["LABELS", "SCENE_WISHES", "Clip", "Frame", "Studio", "render_clip"]
 
@@ -55,9 +57,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class Clip:
-    """A moving person: frames u8[T,s,s,3], alpha and labels u8[T,s,s], factors f32[T,F], landmarks f32[T,3,2].
+    """A moving person.
 
-    Landmarks are the centres of the subject's left and right eye and the mouth, in pixels.
+    frames u8[T,s,s,3], alpha and labels u8[T,s,s], factors f32[T,F]; landmarks f32[T,3,2] are the
+    centres of the subject's left and right eye and the mouth, in pixels.
     """
 
     frames: Bytes
@@ -68,7 +71,7 @@ class Clip:
 
 
 class Studio:
-    """A person in a scene: everything that stays while he moves is made once (about half a second)."""
+    """A person in a scene: what stays while he moves is made once (a quarter of a second)."""
 
     def __init__(
         self,
@@ -81,7 +84,7 @@ class Studio:
         zoom: float = 1.0,
         shift: tuple[float, float] = (0.0, 0.0),
     ) -> None:
-        """seed and wish (see SCENE_WISHES) choose the scene; zoom and shift move the window (see window_camera)."""
+        """seed, wish (see SCENE_WISHES): the scene; zoom, shift: the window (see window_camera)."""
         self.rig = Rig(data, person)
         self.size = size
         scene = make_scene(seed, size, wish)
@@ -169,7 +172,10 @@ def render_clip(
     scene_seed: int,
     wish: Mapping[str, Any] | None = None,
 ) -> Clip:
-    """Render one person moving; equal arguments give equal bytes. wish: see sample_person and SCENE_WISHES."""
+    """Render one person moving; equal arguments give equal bytes.
+
+    wish: see sample_person and SCENE_WISHES. Raises UserError for a wish that there is not.
+    """
     wish = dict(wish or {})
     about_scene = {key: wish.pop(key) for key in SCENE_WISHES if key in wish}
     studio = Studio(

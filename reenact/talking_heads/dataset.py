@@ -1,4 +1,4 @@
-"""Render a training set into .npy files that can be mapped into memory; several processes, one result."""
+"""Render a training set into .npy files; the same result whatever the number of processes."""
 
 import json
 import multiprocessing
@@ -29,7 +29,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to render: `frames` pictures per clip, every `stride`-th of a 25 fps motion, size x size pixels."""
+    """What to render: `frames` pictures per clip, every `stride`-th of a 25 frames/s motion."""
 
     jobs: tuple[Job, ...]
     frames: int
@@ -47,7 +47,7 @@ def random_people(
     stride: int = 1,
     plain: bool = False,
 ) -> Plan:
-    """People with consecutive seeds; two neighbours share a motion, frame by frame, so that they can be paired."""
+    """People with consecutive seeds; people 2k and 2k+1 share a motion, to be paired by frame."""
     wish = {"background": "plain"} if plain else {}
     jobs = tuple(
         Job(k * frames, first_seed + k, first_motion + k // 2, wish) for k in range(people)
@@ -65,9 +65,9 @@ def designed_people(
     stride: int = 1,
     plain: bool = False,
 ) -> Plan:
-    """The people of a JSON file (a list of wishes, each with a "seed"), every one in the same `motions` motions."""
+    """The people of a JSON file, a list of wishes with a "seed" each, all in the same motions."""
     common = {"background": "plain"} if plain else {}
-    jobs = []
+    jobs: list[Job] = []
     for wish in _read_wishes(file):
         seed = int(wish.pop("seed"))
         for motion in range(motions):
@@ -90,7 +90,8 @@ def _read_wishes(file: Path) -> list[dict[str, Any]]:
 def write_dataset(plan: Plan, folder: Path, workers: int) -> Iterator[int]:
     """Render the plan into `folder`; yields how many clips are done, after each of them.
 
-    Writes frames u8[N,S,S,3], labels u8[N,S,S], factors f32[N,F], landmarks f32[N,3,2], person i32[N], motion i32[N].
+    Writes frames u8[N,S,S,3], labels u8[N,S,S], factors f32[N,F], landmarks f32[N,3,2] and the
+    seeds person i32[N] and motion i32[N], each as NAME.npy; frames of a clip stand in order of time.
     """
     load_head_data()  # fails here, once, and fills the cache before several processes ask for it
     folder.mkdir(parents=True, exist_ok=True)

@@ -34,6 +34,15 @@ def bilinear(texture: Floats, u: float, v: float, out: Floats) -> None:
 
 
 @inlined
+def normalise(v: Floats) -> None:
+    """Scale a vector [3] to length 1, in place."""
+    scale = 1.0 / math.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2] + 1e-12)
+    v[0] *= scale
+    v[1] *= scale
+    v[2] *= scale
+
+
+@inlined
 def wrapped(cosine: float, wrap: float) -> float:
     """Diffuse light that reaches `wrap` beyond the terminator, with a soft shoulder."""
     x = min(max((cosine + wrap) / (1.0 + wrap), 0.0), 1.0)
@@ -57,22 +66,22 @@ def highlight(normal: Floats, view: Floats, lamp: Floats, roughness: float) -> f
     masking = 4.0 * (nl * (1.0 - k) + k) * (nv * (1.0 - k) + k)
     o = 1.0 - vh
     fresnel = 0.04 + 0.96 * o * o * o * o * o
-    return min(a2 * fresnel * nl / (math.pi * d * d * masking), 2.0)
+    return float(min(a2 * fresnel * nl / (math.pi * d * d * masking), 2.0))
 
 
 @inlined
 def ambient(harmonics: Floats, c: int, n: Floats) -> float:
-    """Light of the room in channel c on a surface with normal n: nine spherical harmonics, never negative."""
+    """Light of the room (nine spherical harmonics) in channel c on a surface with normal n."""
     x, y, z = n[0], n[1], n[2]
     value = harmonics[0, c] + harmonics[1, c] * y + harmonics[2, c] * z + harmonics[3, c] * x
     value += harmonics[4, c] * x * y + harmonics[5, c] * y * z + harmonics[7, c] * x * z
     value += harmonics[6, c] * (3.0 * z * z - 1.0) + harmonics[8, c] * (x * x - y * y)
-    return max(value, 0.0)
+    return float(max(value, 0.0))
 
 
 @inlined
 def openness(depth: Floats, x: int, y: int, reach: float) -> float:
-    """Ambient occlusion, 1 = open: twelve fixed taps within `reach` samples (fixed: no noise between frames)."""
+    """Ambient occlusion, 1 = open: twelve taps within `reach` samples, fixed, or frames sparkle."""
     n = depth.shape[0]
     here = 1.0 / depth[y, x]
     hidden = 0.0
@@ -88,7 +97,10 @@ def openness(depth: Floats, x: int, y: int, reach: float) -> float:
 
 @inlined
 def lit_fraction(shadow_depth: Floats, matrix: Floats, at: Floats) -> float:
-    """How much of the key lamp reaches at[0:3] (normal at[3:6]): 4x4 taps, weighted to be smooth while moving."""
+    """How much of the key lamp reaches at[0:3] (normal at[3:6]), 0..1.
+
+    4x4 taps of the shadow map, weighted so that the result is smooth while things move.
+    """
     x, y, z = at[0] + at[3] * 0.015, at[1] + at[4] * 0.015, at[2] + at[5] * 0.015
     sx = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3] - 0.5
     sy = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3] - 0.5
@@ -109,10 +121,10 @@ def lit_fraction(shadow_depth: Floats, matrix: Floats, at: Floats) -> float:
 
 @inlined
 def tone(x: float) -> float:
-    """Linear light -> display value in [0, 1]: a filmic curve with a gentle toe, then the sRGB curve.
+    """Linear light -> display value in [0, 1]: a filmic curve with a gentle toe, then sRGB's.
 
-    The first is Narkowicz's form (2015) with softer constants, the second a fit by three roots, error < 0.004
-    (Ian Taylor, "sRGB approximations for HLSL").
+    The first is Narkowicz's form (2015) with softer constants, the second a fit by three roots,
+    error < 0.004 (Ian Taylor, "sRGB approximations for HLSL").
     """
     x = min(x * (2.51 * x + 0.12) / (x * (2.43 * x + 0.65) + 0.15), 1.0)
     a = math.sqrt(x)

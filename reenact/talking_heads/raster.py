@@ -1,9 +1,10 @@
-"""Which triangle is seen at each sample: a numba rasteriser with alpha-tested hair and a shadow map.
+"""Which triangle is seen at each sample: a numba rasteriser with alpha-tested hair.
 
-Depth is kept as 1/w (w = distance from the camera in decimetres): it is linear on the screen, larger is nearer,
-and it is what perspective-correct interpolation needs (Blinn, "Hyperbolic interpolation", 1992). The shadow map
-uses the same code with an affine depth. No randomness per pixel: an alpha between 0 and 1 covers a fixed number of
-the four samples of a pixel, so that equal scenes give equal pictures and neighbouring frames do not sparkle.
+Depth is kept as 1/w (w = distance from the camera in decimetres): it is linear on the screen, larger
+is nearer, and it is what perspective-correct interpolation needs (Blinn, "Hyperbolic interpolation",
+1992). The shadow map uses the same code with an affine depth. No randomness per pixel: an alpha
+between 0 and 1 covers a fixed number of the four samples of a pixel, so that equal scenes give equal
+pictures and neighbouring frames do not sparkle.
 """
 
 import math
@@ -35,6 +36,9 @@ MATERIALS = {
 SAMPLES = 2
 """Samples per pixel along each axis."""
 
+_SHADOW_THROWERS = (SKIN, HAIR, CLOTH, FRAME)
+_MOUTH_PARTS = (CAVITY, TEETH, TONGUE)
+_CARDS = (LASH, HAIR)  # with an alpha
 _EARS = -0.82  # z of the ears' front in the rest pose, dm behind the eyes
 _PUSH_BACK = np.float32(
     0.045
@@ -49,7 +53,7 @@ def compiled(function: F) -> F:
 
 
 def inlined(function: F) -> F:
-    """Like `compiled`, for the small functions inside the pixel loops: passing all their arrays would cost more."""
+    """Like `compiled`, for small functions in pixel loops: passing arrays costs more than they do."""
     return cast(
         F, numba.njit(cache=True, fastmath=True, error_model="numpy", forceinline=True)(function)
     )
@@ -65,7 +69,7 @@ class Geometry(NamedTuple):
 
 
 class HairCut(NamedTuple):
-    """The opening of the hair around the face: an ellipse in rest x, y (dm), in front of z = `back`."""
+    """The hair's opening around the face: an ellipse in rest x, y (dm), in front of z = `back`."""
 
     x: float
     y: float
@@ -80,40 +84,36 @@ def lattice(x: int, y: int, salt: int) -> float:
     """A fixed pseudo-random number in [0, 1) for a lattice point (integer hash)."""
     h = (x * 374761393 + y * 668265263 + salt * 69069) & 0xFFFFFFFF
     h = ((h ^ (h >> 13)) * 1274126177) & 0xFFFFFFFF
-    return np.float32((h ^ (h >> 16)) & 0xFFFF) * np.float32(1.0 / 65536.0)
+    return ((h ^ (h >> 16)) & 0xFFFF) * (1.0 / 65536.0)
 
 
 @inlined
 def value_noise(x: float, y: float, salt: int) -> float:
     """Smooth noise in [0, 1) with unit cell size (lattice values, smoothstep between them)."""
-    x0 = math.floor(x)
-    y0 = math.floor(y)
-    u = np.float32(x - x0)
-    v = np.float32(y - y0)
-    u = u * u * (np.float32(3) - np.float32(2) * u)
-    v = v * v * (np.float32(3) - np.float32(2) * v)
-    i = int(x0)
-    j = int(y0)
-    top = lattice(i, j, salt) * (np.float32(1) - u) + lattice(i + 1, j, salt) * u
-    low = lattice(i, j + 1, salt) * (np.float32(1) - u) + lattice(i + 1, j + 1, salt) * u
-    return top * (np.float32(1) - v) + low * v
+    i, j = int(math.floor(x)), int(math.floor(y))
+    u, v = x - i, y - j
+    u *= u * (3.0 - 2.0 * u)
+    v *= v * (3.0 - 2.0 * v)
+    top = lattice(i, j, salt) * (1.0 - u) + lattice(i + 1, j, salt) * u
+    low = lattice(i, j + 1, salt) * (1.0 - u) + lattice(i + 1, j + 1, salt) * u
+    return top * (1.0 - v) + low * v
 
 
 @inlined
 def hair_opening(x: float, y: float, z: float, cut: HairCut) -> float:
     """Alpha of hair at a rest position: 0 inside the face opening, soft ragged edge, 1 outside."""
     if z > _EARS and y < cut.sideburn + (value_noise(x * 34.0, z * 34.0, 13) - 0.5) * 0.06:
-        return np.float32(0)
+        return 0.0
     if z < cut.back:
-        return np.float32(1)
+        return 1.0
     dx = (x - cut.x) / cut.half_width
     dy = (y - cut.y) / cut.half_height
     e = math.sqrt(dx * dx + dy * dy)
     if e > 1.4:
-        return np.float32(1)
+        return 1.0
     e += (value_noise(x * 7.0, y * 2.5, 11) - 0.5) * 0.16
     e += (value_noise(x * 34.0 + y * 4.0, y * 5.0, 12) - 0.5) * 0.10
-    return np.float32(min(max((e - 0.96) * 9.0, 0.0), 1.0))
+    return min(max((e - 0.96) * 9.0, 0.0), 1.0)
 
 
 @inlined
@@ -121,7 +121,7 @@ def nearest(texture: Floats, u: float, v: float) -> float:
     """One texel of a [H,W] map, clamped at the edges."""
     x = min(max(int(u * texture.shape[1]), 0), texture.shape[1] - 1)
     y = min(max(int(v * texture.shape[0]), 0), texture.shape[0] - 1)
-    return texture[y, x]
+    return float(texture[y, x])
 
 
 @inlined
@@ -165,21 +165,21 @@ def visibility(
 ) -> None:
     """Fill depth f32[n,n] (1/w, 0 = nothing) and index i32[n,n] (triangle, -1 = nothing).
 
-    screen f32[V,3]: x, y in samples (y down) and 1/w. `shadow` keeps only what throws shadows and draws both sides.
+    screen f32[V,3]: x, y in samples (y down) and 1/w. alphas: the lash map and the hair map.
+    `shadow` keeps only what throws shadows, seen from both sides.
     """
     depth[:] = 0
     index[:] = -1
     n = depth.shape[0]
     for f in range(len(triangles)):
         m = material[f]
-        if shadow and not (m == SKIN or m == HAIR or m == CLOTH or m == FRAME):
+        if shadow and m not in _SHADOW_THROWERS:
             continue
         a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
         area = (screen[b, 0] - screen[a, 0]) * (screen[c, 1] - screen[a, 1])
         area -= (screen[b, 1] - screen[a, 1]) * (screen[c, 0] - screen[a, 0])
-        if area == 0 or (
-            area > 0 and m <= TONGUE and not shadow
-        ):  # y down: front faces have area < 0
+        behind = area > 0 and m <= TONGUE and not shadow  # y is down: areas in front are negative
+        if area == 0 or behind:
             continue
         x_low = min(screen[a, 0], screen[b, 0], screen[c, 0])
         x_high = max(screen[a, 0], screen[b, 0], screen[c, 0])
@@ -192,8 +192,9 @@ def visibility(
         y0 = max(0, int(math.ceil(y_low - np.float32(0.5))))
         y1 = min(n - 1, int(math.floor(y_high - np.float32(0.5))))
         if x0 <= x1 and y0 <= y1:
-            _fill(f, (a, b, c), m, (x0, x1, y0, y1), np.float32(1) / area, screen, uv, rest, alphas, cut,
-                  shadow, depth, index)  # fmt: skip
+            box, scale = (x0, x1, y0, y1), np.float32(1) / area
+            cards = (uv, rest, alphas, cut)
+            _fill(f, (a, b, c), m, box, scale, screen, cards, shadow, depth, index)
 
 
 @inlined
@@ -204,10 +205,7 @@ def _fill(
     box: tuple[int, int, int, int],
     scale: float,
     screen: Floats,
-    uv: Floats,
-    rest: Floats,
-    alphas: tuple[Floats, Floats],
-    cut: HairCut,
+    cards: tuple[Floats, Floats, tuple[Floats, Floats], HairCut],
     shadow: bool,
     depth: Floats,
     index: Ints,
@@ -218,7 +216,7 @@ def _fill(
     bx, by, cx, cy = screen[b, 0], screen[b, 1], screen[c, 0], screen[c, 1]
     ax, ay = screen[a, 0], screen[a, 1]
     za, zb, zc = screen[a, 2], screen[b, 2], screen[c, 2]
-    if m == CAVITY or m == TEETH or m == TONGUE:
+    if m in _MOUTH_PARTS:
         za -= _PUSH_BACK * za * za
         zb -= _PUSH_BACK * zb * zb
         zc -= _PUSH_BACK * zc * zc
@@ -236,9 +234,9 @@ def _fill(
                 z = wa * za + wb * zb + wc * zc
                 if z > depth[y, x]:
                     seen = True
-                    if m == HAIR or m == LASH:
+                    if m in _CARDS:
                         weights = (wa * za / z, wb * zb / z, wc * zc / z)
-                        alpha = coverage(corners, weights, m, uv, rest, alphas, cut)
+                        alpha = coverage(corners, weights, m, *cards)
                         # Samples of a pixel get the thresholds 1/8, 3/8, 5/8, 7/8: ordered dither.
                         step = (y & 1) * 2 + ((x + y) & 1)
                         seen = alpha > (0.4 if shadow else 0.125 + 0.25 * step)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from reenact.errors import UserError
 from reenact.talking_heads.raster import SAMPLES, Floats
 from reenact.talking_heads.rig import Posed
-from reenact.talking_heads.shade import Light
+from reenact.talking_heads.surfaces import Light
 
 LIGHTS = ("soft", "window", "studio", "warm", "night")
 BACKGROUNDS = ("plain", "gradient", "room")
@@ -27,7 +27,7 @@ Vector = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Camera:
-    """A fixed camera: matrix f32[3,4] maps positions (dm) to (x w, y w, w), x and y in pixels (y down)."""
+    """A fixed camera: matrix f32[3,4] maps positions (dm) to (x w, y w, w), in pixels, y down."""
 
     matrix: Floats
     position: Floats  # [3] dm
@@ -56,9 +56,10 @@ class Scene:
 def window_camera(
     neutral: Posed, size: int, zoom: float = 1.0, shift: tuple[float, float] = (0, 0)
 ) -> Camera:
-    """The camera whose picture is FFHQ's window around a neutral face (Karras et al. 2019, without the roll).
+    """The camera whose picture is FFHQ's window around a neutral face.
 
-    Centre = middle of the eyes + 0.1 eye-to-mouth, half side = max(2.0 eye distance, 1.8 eye-to-mouth), in the image.
+    As Karras et al. 2019 without the roll: centre = middle of the eyes + 0.1 eye-to-mouth, half
+    side = max(2.0 eye distance, 1.8 eye-to-mouth), measured in the image.
     zoom > 1 widens the window; shift moves it by (right, down) half sides.
     """
     middle = 0.5 * (neutral.eye_left + neutral.eye_right).astype(np.float64)
@@ -82,7 +83,7 @@ def window_camera(
 
 
 def shadow_matrix(light: Light, head: Floats) -> Floats:
-    """f32[3,4]: position -> x, y in texels and a depth around 10 that grows towards the key lamp."""
+    """f32[3,4]: position -> x, y in texels and a depth near 10 that grows towards the key lamp."""
     towards = light.directions[0].astype(np.float64)
     across = np.cross([0.0, 1.0, 0.01], towards)
     across /= np.linalg.norm(across)
@@ -95,7 +96,11 @@ def shadow_matrix(light: Light, head: Floats) -> Floats:
 
 
 def make_scene(seed: int, size: int, wish: Mapping[str, Any] | None = None) -> Scene:
-    """Draw lamps and background; wish may name "light" (see LIGHTS) and "background" (see BACKGROUNDS)."""
+    """Draw lamps and background for size x size pixels.
+
+    wish may name a "light" (one of LIGHTS) and a "background" (one of BACKGROUNDS); UserError if
+    there is no such thing.
+    """
     wish = wish or {}
     rng = np.random.default_rng([seed, 9])
     light = str(rng.choice(LIGHTS, p=_LIGHT_ODDS))

@@ -1,7 +1,8 @@
-"""Colour of every pixel: deferred shading in linear light, once per material and pixel, then tone mapping.
+"""Colour of every pixel: deferred shading in linear light, once per material and pixel.
 
-Skin: diffuse light wrapped around the terminator, more in red than in blue (a cheap stand-in for light that travels
-under the skin), and a GGX highlight. Hair: two Kajiya-Kay lobes. Eyes: painted iris, shade of the lids, a catchlight.
+Skin: diffuse light wrapped around the terminator, more in red than in blue (a cheap stand-in for
+light that travels under the skin), and a GGX highlight. Hair: two Kajiya-Kay lobes. Eyes: painted
+iris, shade of the lids, a catchlight.
 """
 
 import math
@@ -11,16 +12,15 @@ import numpy as np
 
 from reenact.talking_heads.optics import (
     ambient,
-    bilinear,
     highlight,
     lit_fraction,
+    normalise,
     openness,
     smooth,
     tone,
     wrapped,
 )
 from reenact.talking_heads.raster import (
-    CAVITY,
     CLOTH,
     EYES,
     FRAME,
@@ -37,67 +37,29 @@ from reenact.talking_heads.raster import (
     inlined,
     value_noise,
 )
+from reenact.talking_heads.surfaces import (
+    Light,
+    Paint,
+    Shot,
+    cloth_surface,
+    eye_surface,
+    hair_surface,
+    mouth_surface,
+    put,
+    skin_surface,
+)
 
-LABELS = {"background": 0, "hair": 1, "skin": 2, "brow": 3, "eye": 4, "mouth": 5}
-"""What a pixel shows. "hair" also holds cloth and glasses, "mouth" the lips, "eye" the lashes."""
+__all__ = ["Buffers", "shade"]
 
-HEAD_AXIS = 0.35  # z (dm) of the upright axis that the skin is unrolled around
-SKIN_TOP, SKIN_HEIGHT = 8.15, 2.85  # y range (dm) of the skin map
-IRIS_SPAN = 1.3  # the iris map reaches this many iris radii from its centre
-
-_UNROLL = 1.6  # how much denser the skin map is in front than behind
 _SATURATION = 1.15  # what the tone curve takes from the colours
 _LABEL_OF = np.array([2, 5, 4, 5, 5, 4, 1, 1, 1], np.uint8)  # by material
-
-
-class Paint(NamedTuple):
-    """A person's colours in linear light, f32: maps [H,W,C] and single colours [3]."""
-
-    skin: Floats  # [512,512,4] albedo and gloss, unrolled by `skin_coordinates`
-    marks: Bytes  # [512,512] label of the skin: skin, brow or mouth
-    iris: Floats  # [128,128,3]
-    lash: Floats  # [h,w] alpha
-    hair: Floats  # [h,w,2] alpha and shade
-    hair_colour: Floats
-    hair_lean: float  # how far the normals of hair lean outwards from the head
-    lash_colour: Floats
-    tooth: Floats
-    tongue: Floats
-    cloth: Floats  # [2,3]: ground and stripe
-    stripes: float  # per dm; 0 = plain
-    frame: Floats
-    roughness: float
-    eye_radius: float  # dm
-
-
-class Light(NamedTuple):
-    """Key (throws the shadow), fill and rim lamp, and the room."""
-
-    directions: Floats  # [3,3] towards each lamp
-    colours: Floats  # [3,3]
-    harmonics: Floats  # [9,3]
-    exposure: Floats  # [3] exposure times white balance
-
-
-class Shot(NamedTuple):
-    """What changes from frame to frame besides the triangles."""
-
-    camera: Floats  # [3] its position
-    eye_left: Floats
-    eye_right: Floats
-    mouth: Floats
-    middle: Floats  # [3] of the head
-    head: Floats  # [3,3] head rotation
-    jaw: float
-    shadow_matrix: Floats  # [3,4] position -> x, y (texels) and affine depth in the shadow map
-    reach: float  # radius of the ambient occlusion in samples
 
 
 class Buffers(NamedTuple):
     """Results of the two visibility passes and what they were made from."""
 
     depth: Floats  # [n,n] 1/w, n = SAMPLES * size
-    index: Ints  # [n,n] triangle or -1
+    seen: Ints  # [n,n] triangle or -1
     shadow_depth: Floats  # [m,m]
     screen: Floats  # [V,3]
     positions: Floats  # [V,3]
@@ -105,16 +67,11 @@ class Buffers(NamedTuple):
 
 
 @inlined
-def skin_coordinates(x: float, y: float, z: float) -> tuple[float, float]:
-    """Canonical position (dm) -> (u, v) of the skin map in [0, 1]: a cylinder, stretched towards the face."""
-    turn = math.atan2(x, z - HEAD_AXIS) * (1.0 / math.pi)
-    u = turn * (1.0 + _UNROLL) / (1.0 + _UNROLL * abs(turn))
-    return 0.5 + 0.5 * u, (SKIN_TOP - y) * (1.0 / SKIN_HEIGHT)
-
-
-@inlined
 def interpolate(triangle: Ints, x: float, y: float, b: Buffers, mesh: Geometry, at: Floats) -> None:
-    """at[0:3] position, [3:6] unit normal, [6:8] uv, [8:11] rest position of a triangle at screen point (x, y)."""
+    """The triangle's point at screen (x, y).
+
+    at[0:3] = position, [3:6] = unit normal, [6:8] = uv, [8:11] = rest position.
+    """
     i, j, k = triangle[0], triangle[1], triangle[2]
     ax, ay, bx, by = b.screen[i, 0], b.screen[i, 1], b.screen[j, 0], b.screen[j, 1]
     cx, cy = b.screen[k, 0], b.screen[k, 1]
@@ -138,116 +95,6 @@ def interpolate(triangle: Ints, x: float, y: float, b: Buffers, mesh: Geometry, 
 
 
 @inlined
-def normalise(v: Floats) -> None:
-    """Scale a vector [3] to length 1, in place."""
-    scale = 1.0 / math.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2] + 1e-12)
-    v[0] *= scale
-    v[1] *= scale
-    v[2] *= scale
-
-
-# A surface is f32[9]: albedo [0:3], specular weight [3], roughness [4], occlusion [5], wrap per channel [6:9].
-
-
-@inlined
-def put(
-    surface: Floats, colour: Floats, shade: float, specular: float, roughness: float, wrap: float
-) -> None:
-    """Fill a surface with a plain colour."""
-    for c in range(3):
-        surface[c] = colour[c] * shade
-        surface[6 + c] = wrap
-    surface[3] = specular
-    surface[4] = roughness
-    surface[5] = 1.0
-
-
-@inlined
-def skin_surface(at: Floats, paint: Paint, texel: Floats, surface: Floats) -> int:
-    """Albedo and gloss from the skin map; returns the label found there."""
-    u, v = skin_coordinates(at[8], at[9], at[10])
-    bilinear(paint.skin, u, v, texel)
-    put(surface, texel, 1.0, texel[3], paint.roughness, 0.12)
-    surface[6] = 0.36
-    surface[7] = 0.20
-    n = paint.marks.shape[0]
-    return paint.marks[min(max(int(v * n), 0), n - 1), min(max(int(u * n), 0), n - 1)]
-
-
-@inlined
-def eye_surface(at: Floats, paint: Paint, shot: Shot, texel: Floats, surface: Floats) -> None:
-    """Iris or white, darker under the lids and in the corners; the normal becomes that of the round cornea."""
-    left = (
-        (at[0] - shot.eye_left[0]) ** 2
-        + (at[1] - shot.eye_left[1]) ** 2
-        + (at[2] - shot.eye_left[2]) ** 2
-    )
-    right = (
-        (at[0] - shot.eye_right[0]) ** 2
-        + (at[1] - shot.eye_right[1]) ** 2
-        + (at[2] - shot.eye_right[2]) ** 2
-    )
-    centre = shot.eye_left if left < right else shot.eye_right
-    for c in range(3):
-        at[3 + c] = at[c] - centre[c]
-    x = (
-        shot.head[0, 0] * at[3] + shot.head[1, 0] * at[4] + shot.head[2, 0] * at[5]
-    ) / paint.eye_radius
-    y = (
-        shot.head[0, 1] * at[3] + shot.head[1, 1] * at[4] + shot.head[2, 1] * at[5]
-    ) / paint.eye_radius
-    normalise(at[3:6])
-    span = 0.5 / IRIS_SPAN
-    bilinear(paint.iris, 0.5 + span * at[6], 0.5 - span * at[7], texel)
-    put(surface, texel, 1.0, 0.9, 0.14, 0.2)
-    open_ = (
-        1.0
-        - 0.60 * smooth(0.12, 0.75, y)
-        - 0.25 * smooth(0.25, 0.8, -y)
-        - 0.30 * smooth(0.45, 1.0, abs(x))
-    )
-    surface[5] = max(open_, 0.2)
-
-
-@inlined
-def mouth_surface(m: int, at: Floats, paint: Paint, shot: Shot, surface: Floats) -> None:
-    """Teeth, tongue and cavity: darker the deeper they lie and the further from the middle."""
-    x, y, z = at[0] - shot.mouth[0], at[1] - shot.mouth[1], at[2] - shot.mouth[2]
-    side = abs(shot.head[0, 0] * x + shot.head[1, 0] * y + shot.head[2, 0] * z)
-    front = shot.head[0, 2] * x + shot.head[1, 2] * y + shot.head[2, 2] * z
-    colour = paint.tooth
-    if m == CAVITY or m == TONGUE:
-        colour = paint.tongue
-    put(surface, colour, 0.55 if m == CAVITY else 1.0, 0.5, 0.3, 0.3)
-    surface[5] = (
-        smooth(-0.55, -0.02, front)
-        * (0.6 + 0.5 * shot.jaw)
-        * (1.0 - 0.7 * smooth(0.12, 0.32, side))
-    )
-
-
-@inlined
-def cloth_surface(at: Floats, paint: Paint, surface: Floats) -> None:
-    """A woven ground, with stripes if the person wears them."""
-    weave = 0.88 + 0.24 * value_noise(at[8] * 42.0, at[9] * 42.0, 21)
-    striped = paint.stripes > 0 and (at[9] * paint.stripes) % 1.0 < 0.35
-    put(surface, paint.cloth[1 if striped else 0], weave, 0.15, 0.75, 0.1)
-
-
-@inlined
-def hair_surface(at: Floats, paint: Paint, shot: Shot, texel: Floats, surface: Floats) -> None:
-    """Strands; their normal leans outwards from the head, so that the cards look like one soft volume."""
-    bilinear(paint.hair, at[6], at[7], texel)
-    put(surface, paint.hair_colour, texel[1], 0.0, 0.5, 0.25)
-    x, y, z = at[0] - shot.middle[0], at[1] - shot.middle[1], at[2] - shot.middle[2]
-    lean = paint.hair_lean / math.sqrt(x * x + y * y + z * z + 1e-6)
-    at[3] += lean * x
-    at[4] += lean * y
-    at[5] += lean * z
-    normalise(at[3:6])
-
-
-@inlined
 def hair_glint(at: Floats, view: Floats, lamp: Floats, tangent: Floats) -> tuple[float, float]:
     """Kajiya-Kay: (sharp white lobe, broad tinted lobe) of one lamp."""
     hx, hy, hz = lamp[0] + view[0], lamp[1] + view[1], lamp[2] + view[2]
@@ -266,6 +113,7 @@ def add_hair_glints(
     view: Floats,
     light: Light,
     shot: Shot,
+    strength: float,
     lit: float,
     tangent: Floats,
     surface: Floats,
@@ -282,7 +130,7 @@ def add_hair_glints(
     normalise(tangent)
     for k in range(3):
         sharp, broad = hair_glint(at, view, light.directions[k], tangent)
-        weight = lit if k == 0 else 1.0
+        weight = strength * (lit if k == 0 else 1.0)
         for c in range(3):
             glint = 0.05 * sharp + 0.55 * broad * (surface[c] + 0.015)
             colour[c] += light.colours[k, c] * weight * glint
@@ -317,22 +165,21 @@ def light_surface(
         gleam = highlight(at[3:6], view, lamp, roughness) * specular if specular > 0 else 0.0
         for c in range(3):
             wrap = surface[6 + c]
-            shade = (
-                lit + wrap * lit * (1.0 - lit) if k == 0 else 1.0
-            )  # red creeps into shadow edges
-            strength = (
-                wrapped(cosine, wrap) * shade * (0.4 + 0.6 * occlusion if k == 0 else occlusion)
-            )
-            colour[c] += light.colours[k, c] * (
-                surface[c] * strength + gleam * (lit if k == 0 else 1.0) * occlusion
-            )
+            strength = wrapped(cosine, wrap) * occlusion
+            if k == 0:  # red creeps into the edges of its shadow
+                strength = wrapped(cosine, wrap) * (0.4 + 0.6 * occlusion)
+                strength *= lit + wrap * lit * (1.0 - lit)
+                gleam_here = gleam * lit * occlusion
+            else:
+                gleam_here = gleam * occlusion
+            colour[c] += light.colours[k, c] * (surface[c] * strength + gleam_here)
 
 
 @inlined
 def add_catchlight(
     at: Floats, view: Floats, light: Light, lit: float, mirror: Floats, colour: Floats
 ) -> None:
-    """A bright spot where the eye mirrors the key lamp, drawn towards the camera so that it lies on the eye."""
+    """A bright spot where the eye mirrors the key lamp, pulled forward so that it lies on the eye."""
     key = light.directions[0]
     x, y, z = 0.5 * key[0] + view[0], 0.5 * key[1] + view[1] + 0.25, 0.5 * key[2] + view[2]
     along = (mirror[0] * x + mirror[1] * y + mirror[2] * z) / math.sqrt(x * x + y * y + z * z)
@@ -343,10 +190,18 @@ def add_catchlight(
 
 @inlined
 def shade_sample(
-    f: int, m: int, x: float, y: float, b: Buffers, mesh: Geometry, paint: Paint, light: Light, shot: Shot,
+    f: int,
+    m: int,
+    x: float,
+    y: float,
+    b: Buffers,
+    mesh: Geometry,
+    paint: Paint,
+    light: Light,
+    shot: Shot,
     scratch: Floats,
-) -> int:  # fmt: skip
-    """Shade triangle f (material m) at (x, y); linear colour goes to scratch[0, 0:3]; returns the label."""
+) -> int:
+    """Shade triangle f (material m) at (x, y): linear colour in scratch[0, 0:3]; its label."""
     colour, at, surface = scratch[0], scratch[1], scratch[2]
     view, texel, mirror = scratch[3], scratch[4], scratch[5]
     interpolate(mesh.triangles[f], x, y, b, mesh, at)
@@ -356,7 +211,7 @@ def shade_sample(
     if m > TONGUE and at[3] * view[0] + at[4] * view[1] + at[5] * view[2] < 0:
         for c in range(3, 6):
             at[c] = -at[c]
-    label = _LABEL_OF[m]
+    label = int(_LABEL_OF[m])
     if m == SKIN:
         label = skin_surface(at, paint, texel, surface)
     elif m == EYES:
@@ -378,7 +233,7 @@ def shade_sample(
     if m == EYES:
         add_catchlight(at, view, light, lit, mirror, colour)
     elif m == HAIR:
-        add_hair_glints(at, view, light, shot, lit, mirror, surface, colour)
+        add_hair_glints(at, view, light, shot, min(1.0, 0.8 / paint.hair_lean), lit, mirror, surface, colour)
     return label
 
 
@@ -394,7 +249,10 @@ def shade(
     alpha: Bytes,
     labels: Bytes,
 ) -> None:
-    """Fill rgb u8[s,s,3], alpha u8[s,s] and labels u8[s,s]; background f32[s,s,3] is a display value in [0, 1]."""
+    """Fill rgb u8[s,s,3], alpha u8[s,s] and labels u8[s,s].
+
+    background f32[s,s,3] holds display values in [0, 1].
+    """
     size = rgb.shape[0]
     scratch = np.zeros((6, 11), np.float32)
     total = np.zeros(3, np.float32)
@@ -406,7 +264,7 @@ def shade(
             empty = 0
             for sy in range(y * SAMPLES, (y + 1) * SAMPLES):
                 for sx in range(x * SAMPLES, (x + 1) * SAMPLES):
-                    f = b.index[sy, sx]
+                    f = b.seen[sy, sx]
                     if f < 0:
                         empty += 1
                     else:
@@ -418,7 +276,7 @@ def shade(
             open_ = -1.0
             for sy in range(y * SAMPLES, (y + 1) * SAMPLES):
                 for sx in range(x * SAMPLES, (x + 1) * SAMPLES):
-                    f = b.index[sy, sx]
+                    f = b.seen[sy, sx]
                     if f < 0 or seen[mesh.material[f]] == 0:
                         continue
                     m = mesh.material[f]

@@ -16,7 +16,7 @@ _MANY_LAYERS = 20  # curly hair is made of many cards that share one piece of th
 
 
 def noise(rng: np.random.Generator, size: int, cells: tuple[int, int], octaves: int = 3) -> Floats:
-    """Smooth noise f32[size,size], mean 0, deviation 1; cells = (down, across) of the coarsest octave."""
+    """Smooth noise f32[size,size], mean 0, deviation 1; cells = coarsest octave's (down, across)."""
     total = np.zeros((size, size), np.float32)
     for octave in range(octaves):
         shape = (min(size, cells[0] << octave), min(size, cells[1] << octave))
@@ -26,8 +26,9 @@ def noise(rng: np.random.Generator, size: int, cells: tuple[int, int], octaves: 
 
 
 def hair_map(uv: Floats, triangles: Ints, rest: Floats, seed: int) -> Floats:
-    """Alpha and shade f32[512,512,2] of a hair mesh: strands thin out only towards the mesh's true edges.
+    """Alpha and shade f32[512,512,2] of a hair mesh.
 
+    Strands thin out towards the mesh's true edges, not where the map is cut.
     uv f32[V,2] in [0, 1] (v up), triangles i32[F,3], rest f32[V,3].
     """
     rng = np.random.default_rng(seed)
@@ -66,7 +67,10 @@ def _cover(pixels: Floats, triangles: Ints, size: int) -> tuple[Bytes, npt.NDArr
 
 
 def _outer_edges(pixels: Floats, edges: npt.NDArray[np.int64], inside: Bytes) -> Bytes:
-    """255 everywhere but on the mesh's edges that border unused map: pieces on top of others have no edge inside."""
+    """0 on the mesh's edges that border unused map, else 255.
+
+    Pieces that lie on others have edges inside the map, which are no edges of the hair.
+    """
     image = np.full(inside.shape, 255, np.uint8)
     for a, b in edges:
         start, end = pixels[a].astype(int), pixels[b].astype(int)
@@ -110,7 +114,10 @@ def _boundary(triangles: Ints, rest: Floats) -> npt.NDArray[np.int64]:
 
 
 def lash_coordinates(rest: Floats, triangles: Ints, eyes: Floats) -> Floats:
-    """(along the lid, root to tip) in [0, 1] for lash vertices f32[V,3]; eyes f32[2,3]: the eyeballs' centres."""
+    """(along the lid, root to tip) in [0, 1] for lash vertices f32[V,3].
+
+    triangles i32[F,3]; eyes f32[2,3]: the eyeballs' centres.
+    """
     uv = np.zeros((len(rest), 2), np.float32)
     for piece in islands(triangles, len(rest)):
         members = np.unique(piece)
