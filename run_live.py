@@ -6,6 +6,7 @@ import sys
 from typing import Any, NoReturn
 
 from realtime.app import Options, run
+from reenact.avatar import starter_avatars
 from reenact.errors import UserError, exit_on_user_error
 
 
@@ -30,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     add("--smooth", type=float, default=0.5, help="0 (follow everything) to 1 (calm); default 0.5")
     add("--threads", type=int, metavar="N", help="CPU threads of the networks")
     add("--json", action="store_true", help="print the run in numbers as the last line")
+    add("--list-avatars", action="store_true", help="name the built-in avatars and stop")
     return flags
 
 
@@ -38,6 +40,9 @@ def main() -> int:
     """Run the command line; 0 when all went well."""
     words = vars(parser().parse_args())
     as_json, outputs = words.pop("json"), words.pop("output") or ["window"]
+    if words.pop("list_avatars"):
+        print("\n".join(starter_avatars()))
+        return 0
     report = run(Options(**words, outputs=outputs), lambda line: print(line, flush=True))
     print(json.dumps(report) if as_json else _sentence(report))
     return 0

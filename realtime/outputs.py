@@ -21,7 +21,7 @@ MARK = "synthetic: made with Reenact"
 _WINDOW = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
 _KINDS = "window, vcam, vcam:/dev/videoN, FILE.mp4 or none"
 _VIRTUAL = Path("/sys/devices/virtual/video4linux")
-_LOOPBACK = "sudo modprobe v4l2loopback exclusive_caps=1 card_label=Reenact"
+_LOOPBACK = "sudo modprobe v4l2loopback video_nr=10 card_label=Reenact exclusive_caps=1"
 
 
 class Output(Protocol):

@@ -256,6 +256,11 @@ def test_bad_input_is_one_sentence_and_code_2(
     }, "something was written"
 
 
+def test_the_avatars_are_listed(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_live, "starter_avatars", lambda: {"carmen": Path(), "hugo": Path()})
+    assert live("--list-avatars") == (0, "carmen\nhugo\n", "")
+
+
 def test_a_film_without_a_face_is_played_with_a_note(
     live: Live, film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
