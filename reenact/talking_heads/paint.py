@@ -25,7 +25,7 @@ def paint_person(person: Person, parts: Sequence[Part], face: Face) -> Paint:
     albedo, brow = paint_brows(albedo, face, look, hair_colour, rng)
     gloss = 0.42 + 0.30 * spot(face, 0.0, 7.0, 0.30, 0.5) + lip * 0.4 * look["gloss"]
     marks = np.full(lip.shape, LABELS["skin"], np.uint8)
-    marks[brow > 0.4] = LABELS["brow"]
+    marks[brow > 0.35] = LABELS["brow"]
     marks[lip > 0.5] = LABELS["mouth"]
     hair = by_name.get("hair")
     empty = np.zeros((2, 2, 2), np.float32)
@@ -84,7 +84,7 @@ def iris_map(colour: Sequence[float], seed: int, white: float) -> Floats:
     )
     warm = np.array([1.25, 1.0, 0.7])
     tint = np.asarray(colour) * (1 + inner[..., None] * (warm - 1) * 0.5)
-    iris = np.maximum(tint * 0.8 * shade[..., None], 0.004)
+    iris = np.maximum(tint * 0.62 * shade[..., None], 0.004)
     sclera = np.array([1.0, 0.95, 0.92]) * white
     edge = ramp(0.96, 1.10, radius)[..., None]
     pupil = ramp(0.36, 0.44, radius)[..., None]

@@ -40,9 +40,8 @@ _SHADOW_THROWERS = (SKIN, HAIR, CLOTH, FRAME)
 _MOUTH_PARTS = (CAVITY, TEETH, TONGUE)
 _CARDS = (LASH, HAIR)  # with an alpha
 _EARS = -0.82  # z of the ears' front in the rest pose, dm behind the eyes
-_PUSH_BACK = np.float32(
-    0.045
-)  # dm: teeth and cavity lie this much deeper, or gums would poke through lips
+_PUSH_BACK = np.float32(0.045)  # dm: teeth and cavity lie deeper, or gums poke through lips
+_PULL_FORWARD = np.float32(0.03)  # dm: lashes lie on the lower lid when the eye is shut, not in it
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -216,10 +215,11 @@ def _fill(
     bx, by, cx, cy = screen[b, 0], screen[b, 1], screen[c, 0], screen[c, 1]
     ax, ay = screen[a, 0], screen[a, 1]
     za, zb, zc = screen[a, 2], screen[b, 2], screen[c, 2]
-    if m in _MOUTH_PARTS:
-        za -= _PUSH_BACK * za * za
-        zb -= _PUSH_BACK * zb * zb
-        zc -= _PUSH_BACK * zc * zc
+    if m in _MOUTH_PARTS or m == LASH:
+        shift = _PULL_FORWARD if m == LASH else -_PUSH_BACK
+        za += shift * za * za
+        zb += shift * zb * zb
+        zc += shift * zc * zc
     step_a = (by - cy) * scale
     step_b = (cy - ay) * scale
     x0, x1, y0, y1 = box

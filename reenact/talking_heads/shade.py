@@ -233,7 +233,9 @@ def shade_sample(
     if m == EYES:
         add_catchlight(at, view, light, lit, mirror, colour)
     elif m == HAIR:
-        add_hair_glints(at, view, light, shot, min(1.0, 0.8 / paint.hair_lean), lit, mirror, surface, colour)
+        add_hair_glints(
+            at, view, light, shot, min(1.0, 0.8 / paint.hair_lean), lit, mirror, surface, colour
+        )
     return label
 
 

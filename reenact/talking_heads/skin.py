@@ -256,7 +256,7 @@ def paint_brows(
 ) -> tuple[Floats, Floats]:
     """Draw the brows on the albedo: curved strokes over a soft ground.
 
-    Returns the albedo f32[512,512,3] and how much of it the brows cover, f32[512,512].
+    Returns the albedo f32[512,512,3] and how thick the brows are, f32[512,512] in 0..1, smooth.
     """
     scale = 4
     canvas = np.zeros((SKIN_SIZE * scale, SKIN_SIZE * scale), np.uint8)
@@ -282,4 +282,4 @@ def paint_brows(
     )  # grey looks blue on skin
     colour = (hair_colour * min(0.55, 0.13 / hair_colour.max()) + 0.006).astype(np.float32)
     mixed = np.exp(np.log(albedo) * (1 - cover[..., None]) + np.log(colour) * cover[..., None])
-    return np.asarray(mixed, np.float32), np.asarray(cover, np.float32)
+    return np.asarray(mixed, np.float32), np.asarray(ground / ground.max(), np.float32)
