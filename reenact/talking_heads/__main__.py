@@ -56,7 +56,11 @@ def _sheet(arguments: argparse.Namespace) -> None:
             pictures[k : k + arguments.columns] for k in range(0, len(pictures), arguments.columns)
         ]
     picture = np.concatenate([np.concatenate(row, 1) for row in rows], 0)
-    cv2.imwrite(str(arguments.out), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    _, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    try:
+        arguments.out.write_bytes(png.tobytes())
+    except OSError as error:
+        raise UserError(f"Cannot write {arguments.out} ({error}); give another --out.") from error
 
 
 def _faces(data: HeadData, seed: int, size: int, expressions: bool) -> list[npt.NDArray[np.uint8]]:
@@ -124,6 +128,13 @@ def _bench(arguments: argparse.Namespace) -> None:
     print(f"{time.process_time() - started:.1f} s CPU in all, with what had to be compiled")
 
 
+def _positive(text: str) -> int:
+    """A count for argparse."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m reenact.talking_heads", description=__doc__)
     commands = parser.add_subparsers(required=True)
@@ -131,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, run: object, about: str, size: int) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=about, description=about)
         sub.add_argument(
-            "--size", type=int, default=size, help="side of a picture, pixels (%(default)s)"
+            "--size", type=_positive, default=size, help="side of a picture, pixels (%(default)s)"
         )
         sub.set_defaults(run=run)
         return sub
@@ -143,25 +154,27 @@ def _parser() -> argparse.ArgumentParser:
     sheet.add_argument(
         "--expressions", action="store_true", help="a row per person with seven faces"
     )
-    sheet.add_argument("--columns", type=int, default=6, help="without --expressions (%(default)s)")
+    sheet.add_argument(
+        "--columns", type=_positive, default=6, help="without --expressions (%(default)s)"
+    )
     sheet.add_argument("--out", type=Path, default=Path("sheet.png"))
     clip = command("clip", _clip, "One moving person as an mp4.", 256)
     clip.add_argument("--seed", type=int, default=0, help="which person and scene")
     clip.add_argument("--motion", type=int, default=0, help="which motion")
-    clip.add_argument("--frames", type=int, default=100, help="at 25 frames/s (%(default)s)")
+    clip.add_argument("--frames", type=_positive, default=100, help="at 25 frames/s (%(default)s)")
     clip.add_argument("--out", type=Path, default=Path("clip.mp4"))
     bench = command("bench", _bench, "CPU time per frame.", 256)
-    bench.add_argument("--frames", type=int, default=50)
+    bench.add_argument("--frames", type=_positive, default=50)
     _add_dataset_options(command("dataset", _dataset, "Training data as .npy files.", 192))
     return parser
 
 
 def _add_dataset_options(dataset: argparse.ArgumentParser) -> None:
     dataset.add_argument("--out", type=Path, required=True, help="folder to fill")
-    dataset.add_argument("--people", type=int, default=16, help="one clip each (%(default)s)")
-    dataset.add_argument("--frames", type=int, default=24, help="per clip (%(default)s)")
+    dataset.add_argument("--people", type=_positive, default=16, help="one clip each (%(default)s)")
+    dataset.add_argument("--frames", type=_positive, default=24, help="per clip (%(default)s)")
     dataset.add_argument(
-        "--stride", type=int, default=1, help="every n-th frame of a 25 frames/s motion"
+        "--stride", type=_positive, default=1, help="every n-th frame of a 25 frames/s motion"
     )
     dataset.add_argument(
         "--first-seed", type=int, default=0, help="of the people; it chooses the scene too"
@@ -171,7 +184,7 @@ def _add_dataset_options(dataset: argparse.ArgumentParser) -> None:
     )
     dataset.add_argument("--plain", action="store_true", help="plain backgrounds")
     dataset.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, help="processes (%(default)s)"
+        "--workers", type=_positive, default=os.cpu_count() or 1, help="processes (%(default)s)"
     )
     dataset.add_argument(
         "--wish",
@@ -180,7 +193,7 @@ def _add_dataset_options(dataset: argparse.ArgumentParser) -> None:
         help='designed people: a list of wishes with a "seed", all in the same motions',
     )
     dataset.add_argument(
-        "--motions", type=int, default=1, help="with --wish: clips per person (%(default)s)"
+        "--motions", type=_positive, default=1, help="with --wish: clips per person (%(default)s)"
     )
 
 
