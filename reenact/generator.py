@@ -93,10 +93,12 @@ class StyledConv(nn.Module):
             styles = styles.float()
             scale = ops.demodulation(styles, ops.squared_weight(self.weight)) * ops.GAIN
         x = ops.scale_channels(x, styles)
-        if self.up:
-            x = ops.up_convolution(x, self.weight, self.fir)
-        else:
-            x = F.conv2d(x, self.weight, padding=1)
+        up = self.up
+        x = (
+            ops.up_convolution(x, self.weight, self.fir)
+            if up
+            else F.conv2d(x, self.weight, padding=1)
+        )
         shift = self.bias[:, None, None]
         if self.noise is not None:
             shift = shift + self.noise(place, x.shape[2], x.shape[3])
