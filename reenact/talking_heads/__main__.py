@@ -79,10 +79,10 @@ def _faces(data: HeadData, seed: int, size: int, expressions: bool) -> list[npt.
 
 def _clip(arguments: argparse.Namespace) -> None:
     data = load_head_data()
-    motion = sample_motion(arguments.motion, arguments.frames)
+    motion = sample_motion(arguments.motion, arguments.frames, arguments.fps)
     clip = render_clip(data, arguments.seed, motion, arguments.size, arguments.seed)
     with av.open(str(arguments.out), "w") as file:
-        stream = file.add_stream("libx264", rate=25, options={"crf": "18"})
+        stream = file.add_stream("libx264", rate=arguments.fps, options={"crf": "18"})
         stream.width = stream.height = arguments.size
         stream.pix_fmt = "yuv420p"
         for picture in clip.frames:
@@ -161,7 +161,8 @@ def _parser() -> argparse.ArgumentParser:
     clip = command("clip", _clip, "One moving person as an mp4.", 256)
     clip.add_argument("--seed", type=int, default=0, help="which person and scene")
     clip.add_argument("--motion", type=int, default=0, help="which motion")
-    clip.add_argument("--frames", type=_positive, default=100, help="at 25 frames/s (%(default)s)")
+    clip.add_argument("--frames", type=_positive, default=100, help="how many (%(default)s)")
+    clip.add_argument("--fps", type=int, default=25, help="frames a second (%(default)s)")
     clip.add_argument("--out", type=Path, default=Path("clip.mp4"))
     bench = command("bench", _bench, "CPU time per frame.", 256)
     bench.add_argument("--frames", type=_positive, default=50)
