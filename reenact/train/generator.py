@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from reenact.encoders import EncoderDims
 from reenact.generator import Window
 from reenact.hybrid import Puppeteer
 from reenact.spaces import Dims, rows
-from reenact.talking_heads.motion import factor_scale
+from reenact.talking_heads.motion import FACTORS, factor_scale
 from reenact.train import losses
 from reenact.train.data import Frames, Index, pictures
 from reenact.train.run import DEVICE, Average, Run, descend, learning_rate, mixed_precision, prepare
@@ -38,7 +39,9 @@ class Phase:
     batch: int
 
 
-PHASES = (Phase(0.0, 64, 16), Phase(0.12, 128, 16), Phase(0.4, 256, 12))
+USUAL_TURN = {"head yaw": 0.30, "head pitch": 0.18, "head roll": 0.18}  # radians
+
+PHASES = (Phase(0.0, 64, 8), Phase(0.15, 128, 8), Phase(0.45, 256, 8))
 
 
 class AutoDecoder(nn.Module):
@@ -68,10 +71,19 @@ class AutoDecoder(nn.Module):
 
 
 @torch.no_grad()
-def follow(average: nn.Module, model: nn.Module) -> None:
-    """Move each weight of an average 0.2 % of the way to the model's."""
-    for mean, weight in zip(average.parameters(), model.parameters(), strict=True):
-        mean.lerp_(weight, 0.002)
+def follow(average: AutoDecoder, model: AutoDecoder, step: int) -> None:
+    """Move each weight of an average towards the model's: much at first, 0.2 % a step later on."""
+    share = max(0.002, 1 / (1 + step))
+    for mean, weight in zip(average.learned(), model.learned(), strict=True):
+        mean.lerp_(weight, share)
+
+
+def near_frontal(frames: Frames) -> npt.NDArray[np.float64]:
+    """How often to show each frame, [N] with sum 1: people sit before a webcam, they seldom turn far."""
+    columns = [FACTORS.index(name) for name in USUAL_TURN]
+    turn = np.asarray(frames.factors)[:, columns] / np.array(list(USUAL_TURN.values()))
+    odds = np.exp(-0.5 * (turn**2).sum(1)) + 0.05
+    return np.asarray(odds / odds.sum(), np.float64)
 
 
 def shrink(picture: Tensor, size: int) -> Tensor:
@@ -132,10 +144,11 @@ class GeneratorStage:
 
     def train(self) -> None:
         """Run until the budget is spent."""
-        rows_ = np.flatnonzero(~self.held_out)
+        odds = np.where(self.held_out, 0, near_frontal(self.frames))
+        odds /= odds.sum()
         for spent in self.run.steps(lambda: str(self.numbers), self.show):
             phase = [p for p in PHASES if p.begin <= spent and p.resolution <= self.frames.size][-1]
-            index = np.sort(np.random.choice(rows_, phase.batch, replace=False))
+            index = np.sort(np.random.choice(len(odds), phase.batch, replace=False, p=odds))
             self.step(index, phase, spent)
 
     def step(self, index: Index, phase: Phase, spent: float) -> None:
@@ -152,7 +165,7 @@ class GeneratorStage:
         pixel = losses.pixel(picture, target, weight)
         edge = losses.edge(picture, target, weight)
         descend(pixel + (0.1 + 0.6 * spent) * edge, self.optimizer)
-        follow(self.average, self.model)
+        follow(self.average, self.model, self.run.step)
         self.numbers.add(pixel=pixel.detach(), edge=edge.detach(), px=phase.resolution)
 
     @torch.no_grad()
