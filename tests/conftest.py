@@ -1,6 +1,10 @@
 """Shared by several test files: a small model that is exported once."""
 
+import os
 from pathlib import Path
+
+# Two threads of one process fight over two busy cores; one is steady. Read when torch and numba load.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
