@@ -1,5 +1,6 @@
 """StyleGAN2's generator (Karras et al. 2020): z -> w, W+ -> styles, styles -> picture."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -154,13 +155,10 @@ class Synthesis(nn.Module):
             for size in self.resolutions
         )
 
-    def forward(
-        self, styles: Tensor, stop_at: int | None = None, window: Window | None = None
-    ) -> Tensor:
-        """Render; `stop_at` (px) gives the picture of an earlier level, `window` that of a crop.
+    def levels(self, styles: Tensor, window: Window | None = None) -> Iterator[tuple[int, Tensor]]:
+        """The picture at each level, coarse to fine: (px of the full picture, [N, 3, S, S]).
 
-        A crop of `size` px at `level` becomes size * R / level px; it equals that part of the full
-        picture but for a border as wide as the reach of the later layers.
+        Levels up to the window's are whole, later ones show the window only.
         """
         x = self.constant.expand(len(styles), -1, -1, -1)
         x = x.contiguous(memory_format=torch.channels_last)
@@ -170,13 +168,21 @@ class Synthesis(nn.Module):
             place = place.doubled()
             x, image = block(x, image, styles, place)
             assert image is not None
+            yield resolution, image
             if window is not None and window[0] == resolution:
                 place = Place(window[1], window[2])
                 x, image = cut(x, place, window[3]), cut(image, place, window[3])
-            if resolution == stop_at:
-                break
-        assert image is not None
-        return image
+
+    def forward(
+        self, styles: Tensor, stop_at: int | None = None, window: Window | None = None
+    ) -> Tensor:
+        """Render; `stop_at` (px) gives the picture of an earlier level, `window` that of a crop.
+
+        A crop of `size` px at `level` becomes size * R / level px; it equals that part of the full
+        picture but for a border as wide as the reach of the later layers.
+        """
+        stop_at = stop_at or self.resolutions[-1]
+        return next(image for level, image in self.levels(styles, window) if level == stop_at)
 
 
 def cut(x: Tensor, place: Place, size: int) -> Tensor:

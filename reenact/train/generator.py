@@ -39,9 +39,9 @@ class Phase:
     batch: int
 
 
-USUAL_TURN = {"head yaw": 0.30, "head pitch": 0.18, "head roll": 0.18}  # radians
+USUAL_TURN = {"head yaw": 0.20, "head pitch": 0.13, "head roll": 0.13}  # radians
 
-PHASES = (Phase(0.0, 64, 8), Phase(0.15, 128, 8), Phase(0.45, 256, 8))
+PHASES = (Phase(0.0, 64, 8), Phase(0.15, 128, 8), Phase(0.62, 256, 8))
 
 
 class AutoDecoder(nn.Module):
@@ -58,16 +58,13 @@ class AutoDecoder(nn.Module):
         parts = (generator.affines, generator.synthesis, self.puppeteer.deform_head)
         return [self.identities, *(p for part in parts for p in part.parameters())]
 
-    def forward(
-        self,
-        person: Tensor,  # i64 [N]
-        motion: Tensor,  # f32 [N,M]: the known factors, standardised
-        stop_at: int | None = None,  # px
-        window: Window | None = None,
-    ) -> Tensor:  # f32 [N,3,S,S]
-        styles = self.puppeteer.styles(self.identities[person], self.puppeteer.deform_head(motion))
-        picture: Tensor = self.puppeteer.generator.synthesis(styles, stop_at, window)
-        return picture
+    def styles(self, person: Tensor, motion: Tensor) -> Tensor:
+        """Styles [N,S] of people i64 [N] in motion f32 [N,M] (the known factors, standardised)."""
+        return self.puppeteer.styles(self.identities[person], self.puppeteer.deform_head(motion))
+
+    def forward(self, person: Tensor, motion: Tensor) -> Tensor:
+        """Pictures f32 [N,3,R,R]; arguments as for `styles`."""
+        return self.puppeteer.render(self.styles(person, motion))
 
 
 @torch.no_grad()
@@ -82,7 +79,7 @@ def near_frontal(frames: Frames) -> npt.NDArray[np.float64]:
     """How often to show each frame, [N] with sum 1: people sit before a webcam, they seldom turn far."""
     columns = [FACTORS.index(name) for name in USUAL_TURN]
     turn = np.asarray(frames.factors)[:, columns] / np.array(list(USUAL_TURN.values()))
-    odds = np.exp(-0.5 * (turn**2).sum(1)) + 0.05
+    odds = np.exp(-0.5 * (turn**2).sum(1)) + 0.02
     return np.asarray(odds / odds.sum(), np.float64)
 
 
@@ -110,6 +107,14 @@ def crop(picture: Tensor, window: Window) -> Tensor:
     return picture[..., y * k : (y + size) * k, x * k : (x + size) * k]
 
 
+def fit(picture: Tensor, target: Tensor, weight: Tensor, spent: float) -> Tensor:
+    """L_pix + L_edge of a picture against the target at its size; edges count more later on."""
+    size = picture.shape[-1]
+    target, weight = shrink(target, size), shrink(weight, size)
+    pixel = losses.pixel(picture, target, weight)
+    return pixel + (0.1 + 0.6 * spent) * losses.edge(picture, target, weight)
+
+
 class GeneratorStage:
     """Fits an AutoDecoder to the avatars' frames."""
 
@@ -120,7 +125,7 @@ class GeneratorStage:
         minutes: float,
         dims: Dims,
         encoder: EncoderDims,
-        peak: float = 2e-3,
+        peak: float = 4e-3,
     ) -> None:
         self.frames, self.folder, self.peak, self.dims = frames, folder, peak, dims
         self.people = np.unique(frames.person)
@@ -156,17 +161,31 @@ class GeneratorStage:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.peak, spent)
         person, motion, target, weight = self.batch(index)
-        target, weight = shrink(target, phase.resolution), shrink(weight, phase.resolution)
         window = face_window() if phase.resolution > WINDOW_LEVEL else None
+        images = self.render(person, motion, phase.resolution, window)
+        # The window's level is whole: there the background and the hair at the rim are learnt.
+        terms = [fit(images[WINDOW_LEVEL].float(), target, weight, spent)]
         if window:
-            target, weight = crop(target, window), crop(weight, window)
-        with mixed_precision():
-            picture = self.model(person, motion, phase.resolution, window).float()
-        pixel = losses.pixel(picture, target, weight)
-        edge = losses.edge(picture, target, weight)
-        descend(pixel + (0.1 + 0.6 * spent) * edge, self.optimizer)
+            target, weight = shrink(target, phase.resolution), shrink(weight, phase.resolution)
+            fine = images[phase.resolution].float()
+            terms.append(fit(fine, crop(target, window), crop(weight, window), spent))
+        descend(sum(terms, torch.zeros((), device=DEVICE)), self.optimizer)
         follow(self.average, self.model, self.run.step)
-        self.numbers.add(pixel=pixel.detach(), edge=edge.detach(), px=phase.resolution)
+        self.numbers.add(coarse=terms[0].detach(), fine=terms[-1].detach(), px=phase.resolution)
+
+    def render(
+        self, person: Tensor, motion: Tensor, resolution: int, window: Window | None
+    ) -> dict[int, Tensor]:
+        """The pictures of all levels up to `resolution` px, by their px."""
+        images = {}
+        with mixed_precision():
+            styles = self.model.styles(person, motion)
+            synthesis = self.model.puppeteer.generator.synthesis
+            for level, image in synthesis.levels(styles, window):
+                images[level] = image
+                if level == resolution:
+                    break
+        return images
 
     @torch.no_grad()
     def show(self) -> None:
@@ -175,6 +194,6 @@ class GeneratorStage:
         for who in self.people:
             index = np.flatnonzero(self.held_out & (self.frames.person == who))[:8]
             person, motion, target, _ = self.batch(index)
-            out = self.average(person, motion, self.dims.resolution)
+            out = self.average(person, motion)
             sheet += [list(to_uint8(target)), list(to_uint8(out))]
         write_sheet(sheet, self.folder / f"generator_{self.run.step:06d}.png", tile=160)

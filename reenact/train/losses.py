@@ -5,7 +5,7 @@ from torch import Tensor
 
 # What a pixel of each part counts (background, hair and cloth, skin, brow, eye, mouth). Plain losses spend the network
 # where the pixels are: wallpaper comes out crisp and eyes do not.
-PART_WEIGHTS = (0.25, 0.7, 1.5, 4.0, 10.0, 6.0)
+PART_WEIGHTS = (0.6, 1.0, 1.5, 4.0, 8.0, 6.0)
 
 
 def part_weights(labels: Tensor) -> Tensor:
