@@ -17,12 +17,18 @@ from reenact.hybrid import Puppeteer
 from reenact.train import augment, losses
 from reenact.train.data import Index, pair_index, pictures
 from reenact.train.encoder import EncoderStage
-from reenact.train.generator import GeneratorStage, crop, face_window, shrink
+from reenact.train.generator import (
+    WINDOW_LEVEL,
+    GeneratorStage,
+    crop,
+    face_window,
+    fit,
+    near_frontal,
+)
 from reenact.train.run import DEVICE, Average, Run, descend, learning_rate, mixed_precision
 from reenact.train.sheet import to_uint8, write_sheet
 
 IDENTITY_FIRST = 0.25  # share of the budget in which only the new identity heads learn
-PICTURE_PX = 128  # the fine blocks keep what stage 1 gave them
 
 
 class JoinStage:
@@ -56,12 +62,14 @@ class JoinStage:
     def train(self) -> None:
         """Run until the budget is spent."""
         self.model.eval()  # batch norms keep the statistics of the thousands of people
-        usable = np.flatnonzero((self.pairs >= 0).all(0) & ~self.encoder.held_out)
+        usable = (self.pairs >= 0).all(0) & ~self.encoder.held_out
+        odds = np.where(usable, near_frontal(self.people), 0)
+        odds /= odds.sum()
         for spent in self.run.steps(lambda: str(self.numbers), self.show):
             for group, share in zip(self.optimizer.param_groups, (3.0, 1.0), strict=True):
                 group["lr"] = share * learning_rate(self.peak, spent)
             who = np.random.randint(0, len(self.identities), self.size)
-            drivers = np.sort(np.random.choice(usable, self.size, replace=False))
+            drivers = np.sort(np.random.choice(len(odds), self.size, replace=False, p=odds))
             loss = self.identity(who)
             if spent > IDENTITY_FIRST:
                 loss = loss + self.reenact(who, drivers)
@@ -89,23 +97,23 @@ class JoinStage:
         return loss
 
     def reenact(self, who: Index, drivers: Index) -> Tensor:
-        """L_pix + 0.3 L_edge of the re-enacted picture, and L_fac of the driver's motion code."""
+        """L_pix + L_edge of the re-enacted picture (whole, and a window), L_fac of its motion."""
         seen, _ = augment.camera(pictures(self.people, drivers), roll=0.0)
-        rows = self.pairs[who, drivers]
-        window = face_window()
+        rows, window = self.pairs[who, drivers], face_window()
+        target = pictures(self.avatars, rows)
         weight = losses.part_weights(torch.from_numpy(self.avatars.labels[rows]).to(DEVICE))
-        target = crop(shrink(pictures(self.avatars, rows), PICTURE_PX), window)
-        weight = crop(shrink(weight, PICTURE_PX), window)
         with mixed_precision():
             motion = self.model.motion(seen)
             styles = self.model.styles(self.w_id, self.model.deform_head(motion))
-            picture = self.model.generator.synthesis(styles, PICTURE_PX, window).float()
-        pixel = losses.pixel(picture, target, weight)
-        edge = losses.edge(picture, target, weight)
-        known = self.encoder.motion(drivers)
-        factor = losses.factor(motion.float(), known, self.encoder.importance)
-        self.numbers.add(pixel=pixel.detach(), edge=edge.detach(), factor=factor.detach())
-        return pixel + 0.3 * edge + 0.5 * factor
+            images = dict(self.model.generator.synthesis.levels(styles, window))
+        whole = fit(images[WINDOW_LEVEL].float(), target, weight, 1.0)
+        finest = images[max(images)].float()
+        fine = fit(finest, crop(target, window), crop(weight, window), 1.0)
+        factor = losses.factor(
+            motion.float(), self.encoder.motion(drivers), self.encoder.importance
+        )
+        self.numbers.add(coarse=whole.detach(), fine=fine.detach(), factor=factor.detach())
+        return whole + fine + 0.5 * factor
 
     @torch.no_grad()
     def show(self) -> None:
