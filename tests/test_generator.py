@@ -117,13 +117,13 @@ def test_stop_at_gives_the_skip_picture_of_that_level() -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("level", [16, 64])
+@pytest.mark.parametrize("level", [16, 32])
 def test_a_window_is_that_part_of_the_full_picture(level: int) -> None:
     generator, styles = random_generator(SMALL), random_styles(SMALL, 2)
     scale, y, x, size = 64 // level, level // 8, level // 4, level // 2
     crop = generator.synthesis(styles, window=(level, y, x, size))
     full = generator.synthesis(styles)[:, :, y * scale :, x * scale :]
-    margin = 0 if level == 64 else 9  # three px of reach per later level
+    margin = 9  # three px of reach per later level
     inside = slice(margin, size * scale - margin)
     assert crop.shape[2:] == (size * scale, size * scale)
     torch.testing.assert_close(crop[:, :, inside, inside], full[:, :, inside, inside])
