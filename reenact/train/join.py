@@ -1,8 +1,11 @@
-"""Stage 3, joined end to end as in the paper: source frame + driving frame -> the driving frame.
+"""Stage 3, joined as in the paper: source frame -> W_ID, driving frame -> S_F, both -> the driving frame.
 
 The source is any frame of an avatar as a camera sees it, the driver a frame of ANOTHER person in the same motion, the
 target the avatar's own clean frame in that motion. The renderer gives such exact pairs across people, which the paper
 has to replace by self-reconstruction and cycles. The known factors stay in the loss, so that S_F keeps its meaning.
+
+While the generator knows a handful of people only, their latents are settled: W_ID is fitted to them, and the picture is
+drawn from them, so that an identity encoder that is still wrong cannot blur the generator.
 """
 
 from pathlib import Path
@@ -27,8 +30,6 @@ from reenact.train.generator import (
 )
 from reenact.train.run import DEVICE, Average, Run, descend, learning_rate, mixed_precision
 from reenact.train.sheet import to_uint8, write_sheet
-
-IDENTITY_FIRST = 0.25  # share of the budget in which only the new identity heads learn
 
 
 class JoinStage:
@@ -70,10 +71,7 @@ class JoinStage:
                 group["lr"] = share * learning_rate(self.peak, spent)
             who = np.random.randint(0, len(self.identities), self.size)
             drivers = np.sort(np.random.choice(len(odds), self.size, replace=False, p=odds))
-            loss = self.identity(who)
-            if spent > IDENTITY_FIRST:
-                loss = loss + self.reenact(who, drivers)
-            descend(loss, self.optimizer)
+            descend(self.identity(who) + self.reenact(who, drivers), self.optimizer)
 
     def sources(self, who: Index) -> Tensor:
         """A random frame of each avatar as a camera sees it, at the encoders' size: [n,3,C,C]."""
@@ -91,8 +89,8 @@ class JoinStage:
         with torch.no_grad(), mixed_precision():
             maps = self.model.pyramid(self.sources(who))
         offsets = self.model.identity_encoder(tuple(m.float() for m in maps))
-        self.w_id = self.model.generator.w_avg + offsets
-        loss = F.mse_loss(self.w_id, self.identities[who])
+        w_id = self.model.generator.w_avg + offsets
+        loss = F.mse_loss(w_id, self.identities[who])
         self.numbers.add(identity=loss.detach())
         return loss
 
@@ -104,7 +102,7 @@ class JoinStage:
         weight = losses.part_weights(torch.from_numpy(self.avatars.labels[rows]).to(DEVICE))
         with mixed_precision():
             motion = self.model.motion(seen)
-            styles = self.model.styles(self.w_id, self.model.deform_head(motion))
+            styles = self.model.styles(self.identities[who], self.model.deform_head(motion))
             images = dict(self.model.generator.synthesis.levels(styles, window))
         whole = fit(images[WINDOW_LEVEL].float(), target, weight, 1.0)
         finest = images[max(images)].float()
