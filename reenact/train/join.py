@@ -4,7 +4,7 @@ The source is any frame of an avatar as a camera sees it, the driver a frame of 
 target the avatar's own clean frame in that motion. The renderer gives such exact pairs across people, which the paper
 has to replace by self-reconstruction and cycles. The known factors stay in the loss, so that S_F keeps its meaning.
 
-While the generator knows a handful of people only, their latents are settled: W_ID is fitted to them, and the picture is
+While the generator knows a handful of people only, their latents are settled: W_ID is fitted to them and the picture is
 drawn from them, so that an identity encoder that is still wrong cannot blur the generator.
 """
 
