@@ -193,7 +193,7 @@ def _read_member(archive: zipfile.ZipFile, key: str, largest: int) -> npt.NDArra
     if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"its {key!r} is encrypted or packed in an unusual way")
     with archive.open(info) as file:
-        shape, fortran_order, dtype = _read_header(file)
+        shape, fortran_order, dtype = _read_header(file, key)
         if dtype.hasobject:
             raise ValueError(f"its {key!r} holds pickled objects, which are never read")
         data = file.read(largest + 1)  # bounded: a false size must not unpack gigabytes either
@@ -202,13 +202,16 @@ def _read_member(archive: zipfile.ZipFile, key: str, largest: int) -> npt.NDArra
     return np.frombuffer(data, dtype).reshape(shape)
 
 
-def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(file, max_header_size=_HEADER_BYTES)
-    if version == (2, 0):
-        return np.lib.format.read_array_header_2_0(file, max_header_size=_HEADER_BYTES)
-    raise ValueError(f"unknown array version {version}")
+def _read_header(file: IO[bytes], key: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    try:
+        read = readers[np.lib.format.read_magic(file)]
+        return read(file, max_header_size=_HEADER_BYTES)
+    except Exception as error:  # numpy lets through whatever Python's own parser raises
+        raise ValueError(f"its {key!r} has a header that makes no sense") from error
 
 
 def _check(avatar: Avatar) -> None:

@@ -158,6 +158,28 @@ def test_a_missing_member_is_named(tmp_path: Path, key: str) -> None:
         load_avatar(path)
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': (",
+        "  x\n y\n",
+        "-" * 9000 + "1",
+        "{[]: 1}",
+        "{'descr': ',,', 'fortran_order': False, 'shape': ()}",
+    ],
+)
+def test_a_header_that_makes_no_sense_is_refused(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "nora.avatar"
+    members = parts(an_avatar())
+    del members["styles"]
+    write_parts(path, members)
+    with zipfile.ZipFile(path, "a") as archive:
+        magic = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header))
+        archive.writestr("styles.npy", magic + header.encode() + bytes(1200))
+    with pytest.raises(UserError, match="'styles' has a header that makes no sense; get it again"):
+        load_avatar(path)
+
+
 def test_deeply_nested_about_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "nora.avatar"
     np.savez_compressed(path.with_suffix(".npz"), about=np.array("[" * 200_000))
