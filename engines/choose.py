@@ -89,11 +89,14 @@ def model_info(model_dir: Path | str) -> ModelInfo:
     return read_info(model_dir)
 
 
-def choose_backend(model_dir: Path | str, backend: str = "auto") -> Choice:
+def choose_backend(
+    model_dir: Path | str, backend: str = "auto", threads: int | None = None
+) -> Choice:
     """Settle on a backend: the one asked for, or for "auto" the fastest of those that are there.
 
     "auto" times a few frames of the two graphs that run live, one after the other, on OpenVINO and
-    ONNX Runtime; torch, which is slower than both, only where there is neither.
+    ONNX Runtime, each with the threads it will have; torch, which is slower than both, only where
+    there is neither.
 
     Raises:
         UserError: an unknown or missing backend, none at all, or a model that none can load.
@@ -107,15 +110,15 @@ def choose_backend(model_dir: Path | str, backend: str = "auto") -> Choice:
     candidates = [name for name in present if name != "torch"] or present
     if len(candidates) == 1:
         return Choice(candidates[0], f"{candidates[0]}: the only engine that is installed")
-    return _fastest(model_dir, candidates)
+    return _fastest(model_dir, candidates, threads)
 
 
-def _fastest(model_dir: Path | str, candidates: list[str]) -> Choice:
+def _fastest(model_dir: Path | str, candidates: list[str], threads: int | None) -> Choice:
     timed: list[tuple[float, str, str]] = []
     failed: list[UserError] = []
     for name in candidates:
         try:
-            milliseconds, device = frame_time(model_dir, name)
+            milliseconds, device = frame_time(model_dir, name, threads)
         except UserError as error:
             failed.append(error)
         else:
@@ -127,9 +130,11 @@ def _fastest(model_dir: Path | str, candidates: list[str]) -> Choice:
     return Choice(timed[0][1], "; ".join(words))
 
 
-def frame_time(model_dir: Path | str, backend: str) -> tuple[float, str]:
+def frame_time(
+    model_dir: Path | str, backend: str, threads: int | None = None
+) -> tuple[float, str]:
     """Return what a frame costs on a backend, the median ms of both live graphs, and its device."""
-    engines = [load_engine(model_dir, graph, backend) for graph in _LIVE_GRAPHS]
+    engines = [load_engine(model_dir, graph, backend, threads) for graph in _LIVE_GRAPHS]
     try:
         work = [
             (engine, _example(graph, engine.input_shape))

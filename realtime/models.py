@@ -44,7 +44,7 @@ def load_model(backend: str, threads: int | None = None, folder: Path = STARTER)
     Raises:
         UserError: the backend or a file of the model is missing or damaged.
     """
-    choice = choose_backend(folder, backend)
+    choice = choose_backend(folder, backend, threads)
     info = model_info(folder)
     encode = load_engine(folder, "encode_deformation", choice.backend, threads)
     render = load_engine(folder, "render", choice.backend, threads)

@@ -210,7 +210,7 @@ def test_auto_takes_the_fastest_and_says_why(
 ) -> None:
     only(monkeypatch, *BACKENDS, "safetensors")
     times = {"openvino": (12.12, "CPU bf16"), "onnxruntime": (41.0, "CPU fp32")}
-    monkeypatch.setattr(choose, "frame_time", lambda _, name: times[name])
+    monkeypatch.setattr(choose, "frame_time", lambda _, name, threads: times[name])
     choice = choose_backend(tmp_path)
     assert choice.backend == "openvino"
     assert choice.reason == (
@@ -220,12 +220,28 @@ def test_auto_takes_the_fastest_and_says_why(
     assert choose_backend(tmp_path).backend == "onnxruntime"
 
 
+def test_auto_measures_with_the_threads_there_will_be(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    only(monkeypatch, "openvino", "onnxruntime")
+    given: list[int | None] = []
+
+    def load(folder: Path, graph: str, name: str, threads: int | None) -> Engine:
+        given.append(threads)
+        raise UserError("it does not load here")
+
+    monkeypatch.setattr(choose, "load_engine", load)
+    with pytest.raises(UserError, match="does not load"):
+        choose_backend(tmp_path, threads=3)
+    assert given == [3, 3]
+
+
 def test_auto_goes_on_without_an_engine_that_fails(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     only(monkeypatch, *BACKENDS)
 
-    def frame_time(_: Path, name: str) -> tuple[float, str]:
+    def frame_time(_: Path, name: str, threads: int | None) -> tuple[float, str]:
         if name == "openvino":
             raise UserError("it does not load here")
         return 20.0, "CPU fp32"
