@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from reenact.errors import UserError
+
 Image = npt.NDArray[np.uint8]
 
 
@@ -89,6 +91,9 @@ class FaceFinder:
 
     Beside the last face a search takes 3 to 5 ms, anywhere in the picture 15 to 40 ms and up to
     150 ms when there is none. Not to be shared by threads.
+
+    Raises:
+        UserError: this OpenCV has no cascades.
     """
 
     _WIDE = (256, 640)
@@ -173,7 +178,13 @@ class FaceFinder:
 
 
 def _cascade(name: str) -> cv2.CascadeClassifier:
-    return cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / name))
+    path = Path(cv2.__file__).parent / "data" / name
+    if not path.is_file():  # as with some systems' own OpenCV
+        raise UserError(
+            f"OpenCV {cv2.__version__} came without {name}, which finds the face: "
+            'run `pip install --force-reinstall "opencv-python<5"`'
+        )
+    return cv2.CascadeClassifier(str(path))
 
 
 def _grey(image: Image, scale: float) -> Image:

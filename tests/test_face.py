@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from reenact.errors import UserError
 from reenact.face import (
     FaceFinder,
     Image,
@@ -165,6 +166,14 @@ def test_of_two_faces_the_larger_then_the_one_that_was_followed() -> None:
 def test_no_face_is_none(shape: tuple[int, int, int]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     assert FaceFinder().find(noise) is None
+
+
+def test_an_opencv_without_cascades_is_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cv2, "__file__", str(tmp_path / "__init__.py"))
+    with pytest.raises(UserError, match="came without haarcascade.*pip install"):
+        FaceFinder()
 
 
 Track = Callable[[int], tuple[float, float, float]]
