@@ -60,8 +60,7 @@ class Show:
                 self._stats.sent(frame.captured_s if frame else None)
                 begin_s = clock() if begin_s is None else begin_s
         except BaseException:
-            with suppress(Exception):  # the first error is the one to tell
-                self._send(self._puppet.card("stopped", self._time_s))
+            self._say_that_it_stopped()
             raise
 
     def _picture(self, frame: Frame | None, now_s: float) -> Picture:
@@ -79,6 +78,12 @@ class Show:
     def _send(self, picture: Picture) -> None:
         for output in self._outputs:
             output.send(picture)
+
+    def _say_that_it_stopped(self) -> None:
+        card = self._puppet.card("stopped", self._time_s)
+        for output in self._outputs:
+            with suppress(Exception):  # the first error is the one to tell
+                output.send(card)
 
     def _over(self, limits: Limits, begin_s: float | None, now_s: float) -> bool:
         if limits.frames is not None and self._stats.frames >= limits.frames:

@@ -249,9 +249,10 @@ class VideoFile:
     def __init__(self, path: Path, source: Path | None) -> None:
         if _same(path, source):
             raise UserError(f"the output {path} is also the input: name another file")
-        if path.is_dir():
+        # Unlike Path.is_dir these do not raise where this user may not look.
+        if os.path.isdir(path):
             raise UserError(f"the output {path} is a folder: name a file in it")
-        if not path.parent.is_dir():
+        if not os.path.isdir(path.parent):
             raise UserError(
                 f"cannot write {path}, there is no folder {path.parent}: "
                 f"run `mkdir -p {path.parent}`"
@@ -281,6 +282,9 @@ class VideoFile:
         self._stream = self._container.add_stream("libx264", rate=rate, options=options)
         self._stream.width, self._stream.height = width, height
         self._stream.pix_fmt = "yuv420p"
+        # Said aloud: players take a large picture for BT.709 otherwise, and change its colours.
+        self._stream.codec_context.colorspace = av.video.reformatter.Colorspace.ITU601
+        self._stream.codec_context.color_range = av.video.reformatter.ColorRange.MPEG
         self._stream.thread_count = 1  # the networks need the others
         self._stream.codec_context.time_base = self._TICK
 
@@ -293,7 +297,10 @@ class VideoFile:
         ticks = round((picture.time_s - self._begin_s) / self._TICK)
         frame.pts = self._last = max(ticks, self._last + 1)
         frame.time_base = self._TICK
-        self._container.mux(self._stream.encode(frame))
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except OSError as error:
+            raise self._broken_off(error) from error
 
     def close(self, keep: bool) -> None:
         container, self._container = self._container, None
@@ -307,11 +314,14 @@ class VideoFile:
             if keep and self._last >= 0:
                 os.replace(self._part, self._path)
         except OSError as error:
-            raise UserError(
-                f"cannot write {self._path}: {error.strerror}; free some space and try again"
-            ) from error
+            raise self._broken_off(error) from error
         finally:
             self._part.unlink(missing_ok=True)
+
+    def _broken_off(self, error: OSError) -> UserError:
+        return UserError(
+            f"cannot write {self._path}: {error.strerror}; free some space and try again"
+        )
 
 
 def _same(path: Path, other: Path | None) -> bool:

@@ -22,7 +22,7 @@ from realtime.frames import Frame
 from realtime.live import Limits, Show
 from realtime.models import Model
 from realtime.outputs import Output
-from realtime.puppet import Puppet
+from realtime.puppet import Picture, Puppet
 from realtime.stats import Stats
 
 
@@ -139,6 +139,18 @@ def test_an_error_leaves_a_card_and_goes_on(where: str) -> None:
         stage.run()
     assert len(stage.recorder.pixels) == 4
     assert stage.recorder.pixels[-1].std() > 0, "the avatar is flat here, the card is not"
+
+
+def test_every_output_gets_the_card_though_the_first_is_broken() -> None:
+    class Broken(Recorder):
+        def send(self, picture: Picture) -> None:
+            raise OSError("the cable is out")
+
+    stage = Stage([frame(0)])
+    show = Show(stage.source, ScriptedFaces([]), stage.puppet, [Broken(), stage.recorder], Stats())
+    with pytest.raises(OSError, match="cable"):
+        show.run(Limits(), stage.stop)
+    assert len(stage.recorder.pixels) == 1
 
 
 def test_latency_is_from_capture_to_sent_and_stages_are_timed() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange, Colorspace
 
 from realtime import cameras, outputs
 from realtime.outputs import MARK, Nowhere, VideoFile, VirtualCamera, parse_outputs, parse_size
@@ -49,6 +50,35 @@ def test_a_file_holds_every_picture_at_its_time_with_the_mark(tmp_path: Path) ->
         expected = picture(10 + 8 * index, 0).pixels.astype(float)
         error = frame.to_ndarray(format="rgb24") - expected
         assert 10 * np.log10(255**2 / np.mean(error**2)) > 30, "red and blue are not swapped"
+
+
+def test_players_are_told_which_colours_these_are(tmp_path: Path) -> None:
+    write(tmp_path / "show.mp4", [0.0], size=(1280, 720))
+    with av.open(str(tmp_path / "show.mp4")) as container:
+        codec = container.streams.video[0].codec_context
+    assert codec.colorspace == Colorspace.ITU601 and codec.color_range == ColorRange.MPEG
+
+
+def test_a_disk_that_fills_up_is_one_sentence_and_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = VideoFile(tmp_path / "show.mp4", None)
+    output.open(64, 48, 25.0)
+    container = output._container
+
+    class Full:
+        def mux(self, packets: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        def close(self) -> None:
+            container.close()
+            self.mux(None)
+
+    monkeypatch.setattr(output, "_container", Full())
+    for step in (lambda: output.send(picture(0, 0.0)), lambda: output.close(keep=True)):
+        with pytest.raises(UserError, match="No space left on device; free some space"):
+            step()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_pictures_at_one_time_are_two_frames(tmp_path: Path) -> None:
@@ -94,6 +124,22 @@ def test_a_file_that_cannot_be_is_refused_at_once(tmp_path: Path, path: str, wor
     (tmp_path / "link.mp4").symlink_to("in.mp4")
     with pytest.raises(UserError, match=words):
         parse_outputs([str(tmp_path / path)], tmp_path / "in.mp4")
+
+
+@pytest.mark.parametrize("name", ["forbidden", "x" * 300])
+def test_a_place_that_may_not_be_looked_at_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    stat = os.stat
+
+    def forbidding(path: object, *args: object, **words: object) -> os.stat_result:
+        if "forbidden" in str(path):
+            raise PermissionError(13, "Permission denied")
+        return stat(path, *args, **words)  # type: ignore[call-overload, no-any-return]
+
+    monkeypatch.setattr(os, "stat", forbidding)
+    with pytest.raises(UserError, match="^cannot write "):
+        VideoFile(tmp_path / name / "show.mp4", Path("in.mp4")).open(64, 48, 25.0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a folder nobody can write to")
@@ -251,9 +297,8 @@ def test_without_the_driver_there_is_advice(machine: Path, monkeypatch: pytest.M
 
 
 def test_the_libraries_are_loaded_only_when_they_are_needed() -> None:
-    code = (
-        "import sys, run_live; print(*({'av', 'pyvirtualcam', 'torch', 'rich'} & {*sys.modules}))"
-    )
+    libraries = ["av", "pyvirtualcam", "torch", "rich", "openvino", "onnxruntime"]
+    code = f"import sys, realtime.app; print(*({{*{libraries}}} & {{*sys.modules}}))"
     root = Path(outputs.__file__).parent.parent
     run = subprocess.run(
         [sys.executable, "-c", code],
