@@ -1,23 +1,15 @@
 """Drive an avatar with your face: python run_live.py --help."""
 
-import argparse
 import json
 import sys
-from typing import Any, NoReturn
+from typing import Any
 
-from realtime.app import Options, run
-from reenact.avatar import starter_avatars
-from reenact.errors import UserError, exit_on_user_error
+from reenact.errors import CommandLine, UserError, exit_on_user_error
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see `python {self.prog} --help`")
-
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> CommandLine:
     """The command line."""
-    flags = _Parser("run_live.py", description="Drive an avatar with your face, live.")
+    flags = CommandLine("python run_live.py", description="Drive an avatar with your face, live.")
     add = flags.add_argument
     add("--input", default="0", help="camera index, name or /dev/videoN; a file; demo (default: 0)")
     add("--output", action="append", help="window, vcam, vcam:/dev/videoN, FILE.mp4 or none; "
@@ -39,6 +31,14 @@ def parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Run the command line; 0 when all went well."""
     words = vars(parser().parse_args())
+    try:  # not at the top: a Python without our packages deserves a sentence, too
+        from realtime.app import Options, run
+        from reenact.avatar import starter_avatars
+    except ImportError as error:
+        raise UserError(
+            f"{sys.executable} cannot load what Reenact needs ({error}): "
+            "run `pip install -e .` with it, or start the Python that has it"
+        ) from error
     as_json, outputs = words.pop("json"), words.pop("output") or ["window"]
     if words.pop("list_avatars"):
         print("\n".join(starter_avatars()))
@@ -52,7 +52,7 @@ def _sentence(report: dict[str, Any]) -> str:
     latency = report["latency_ms"]["p95"]
     speed = f"{report['fps']} fps, " if report["fps"] else ""
     return f"{report['frames']} pictures, {speed}{report['drops']} dropped" + (
-        f", 95 % of them sent within {latency:.0f} ms" if latency else ""
+        f", 95 % of them sent within {latency:.0f} ms of capture" if latency else ""
     )
 
 

@@ -1,9 +1,9 @@
 """python -m export [--checkpoint FILE] [--to DIR]: the three graphs as ONNX, equal to torch."""
 
-import argparse
 import os
 import sys
 import tempfile
+from argparse import Namespace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 import reenact
 from engines.contract import CHECKPOINT, GRAPHS
-from reenact.errors import UserError, exit_on_user_error
+from reenact.errors import CommandLine, UserError, exit_on_user_error
 
 if TYPE_CHECKING:  # the heavy libraries come later, with a sentence where they are missing
     from reenact.hybrid import Puppeteer
@@ -88,9 +88,9 @@ def _progress() -> Progress:
     return Progress(*columns, console=Console(stderr=True))
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m export",
+def _arguments() -> Namespace:
+    parser = CommandLine(
+        "python -m export",
         description="Write encode_identity.onnx, encode_deformation.onnx and render.onnx, "
         "compared with torch before anything is written.",
     )

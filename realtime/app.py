@@ -12,7 +12,7 @@ from typing import Any
 
 import cv2
 
-from realtime.cameras import Input, Reader, find_input, open_input
+from realtime.cameras import Input, find_input, open_input
 from realtime.faces import FaceFollower, Faces, FaceThread, InlineFaces
 from realtime.live import Limits, Show
 from realtime.models import Model, load_model
@@ -68,22 +68,21 @@ def run(
     every_frame = _every_frame(options, what)
     avatar = load_avatar(_avatar_file(options.avatar))
     with ExitStack() as stack:
-        reader = open_input(what)
-        stack.callback(reader.close)
+        source = _source(what, stats, every_frame)
+        stack.callback(source.close)
         model = loader(options.backend, options.threads)
         stack.callback(model.close)
         puppet = Puppet(model, avatar, stats, options.smooth, size)
-        with _opened(outputs, puppet, reader.fps):
+        with _opened(outputs, puppet, source.fps):
             announce(_line(model, avatar, what, outputs))
-            source = _source(what, reader, stats, every_frame)
-            stack.callback(source.close)
             faces = _faces(every_frame, stats)
             stack.callback(faces.close)
             if isinstance(source, Live):
                 source.start()
             with _ctrl_c() as stop:
                 Show(source, faces, puppet, outputs, stats).run(limits, stop)
-            _check_faces(puppet, what, every_frame)
+            if not puppet.faces and not stop.is_set():
+                _miss_the_face(what, every_frame)
         report = stats.report(source.drops)
     return report | {"backend": model.backend, "backend_reason": model.reason}
 
@@ -114,7 +113,8 @@ def _avatar_file(name: str | None) -> Path:
     raise UserError("this copy came without avatars: name a file with --avatar FILE.avatar")
 
 
-def _source(what: Input, reader: Reader, stats: Stats, every_frame: bool) -> Source:
+def _source(what: Input, stats: Stats, every_frame: bool) -> Source:
+    reader = open_input(what)
     if every_frame:
         return EveryFrame(reader, stats)
     if what.kind == "camera":
@@ -166,9 +166,7 @@ def _ctrl_c() -> Iterator[threading.Event]:
             signal.signal(which, handler)
 
 
-def _check_faces(puppet: Puppet, what: Input, every_frame: bool) -> None:
-    if puppet.faces:
-        return
+def _miss_the_face(what: Input, every_frame: bool) -> None:
     if every_frame:
         raise UserError(
             f"there is no face in {what.label} that could be found, so nothing was written: "
@@ -179,4 +177,5 @@ def _check_faces(puppet: Puppet, what: Input, every_frame: bool) -> None:
 
 def _line(model: Model, avatar: Avatar, what: Input, outputs: Sequence[Output]) -> str:
     where = ", ".join(output.label for output in outputs)
-    return f"{model.reason} | avatar {avatar.name} | input {what.label} | output {where}"
+    what_runs = f"avatar {avatar.name} | input {what.label} | output {where}"
+    return f"{model.reason} | {what_runs} | Ctrl-C ends it"

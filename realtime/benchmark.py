@@ -1,10 +1,9 @@
 """How fast is it here?  python -m realtime.benchmark: a table, and one JSON line last."""
 
-import argparse
 import json
 import sys
 import time
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,7 @@ from engines import Engine
 from engines.limits import convolution_gflops, matmul_gflops
 from realtime.app import Options, run
 from realtime.models import load_model
-from reenact.errors import UserError, exit_on_user_error
+from reenact.errors import CommandLine, UserError, exit_on_user_error
 from reenact.spaces import Dims, layers
 
 STAGES = {
@@ -36,9 +35,11 @@ def benchmark(options: Options) -> dict[str, Any]:
     """Run a show, then its networks alone, then what the machine can do at most.
 
     Raises:
-        UserError: anything in `options` cannot be done here.
+        UserError: anything in `options` cannot be done here, or no picture was made.
     """
     report = run(options, lambda line: print(line, file=sys.stderr))
+    if not report["frames"]:
+        raise UserError("there was no picture to measure: let it run for longer than a moment")
     model = load_model(report["backend"], options.threads)
     try:
         alone = {"encode": alone_ms(model.encode), "render": alone_ms(model.render)}
@@ -138,18 +139,15 @@ def summary(report: dict[str, Any]) -> list[str]:
     ]
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see `python -m realtime.benchmark --help`")
-
-
 @exit_on_user_error
 def main() -> int:
     """Run the command line; 0 when all went well."""
-    parser = _Parser("python -m realtime.benchmark", description="Measure the live app here.")
-    parser.add_argument("--backend", default="auto", help="auto, openvino, onnxruntime or torch")
+    parser = CommandLine("python -m realtime.benchmark", description="Measure the live app here.")
+    parser.add_argument(
+        "--backend", default="auto", help="auto, openvino, onnxruntime or torch (default: auto)"
+    )
     parser.add_argument("--input", default="demo", help="as run_live.py's (default: demo)")
-    parser.add_argument("--seconds", type=float, default=10.0, metavar="S")
+    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="default: 10")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of the networks")
     parser.add_argument("--json", action="store_true", help="only the JSON line")
     words = vars(parser.parse_args())

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from reenact.errors import UserError
 DEMO = Path(reenact.__file__).parent / "starter" / "demo.mp4"
 OFFER = "or try `python run_live.py --input demo`"
 
-_SYSFS = Path("/sys/class/video4linux")
+_DEV, _SYSFS = Path("/dev"), Path("/sys/class/video4linux")
 _USUAL_FPS = 30.0
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
@@ -46,11 +47,11 @@ class Reader:
         fps: frames a second; for cameras a claim.
     """
 
-    def __init__(self, capture: cv2.VideoCapture, first: Image) -> None:
-        self._capture, self._first = capture, first
+    def __init__(self, capture: cv2.VideoCapture, peeked: Image | None) -> None:
+        """`peeked`: a frame that was read already and is to be given again, first."""
+        self._capture, self._peeked = capture, peeked
         fps = capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if 1 <= fps <= 240 else _USUAL_FPS
-        self._peeked: Image | None = first
 
     def grab(self) -> bool:
         """Step to the next frame without looking at it; False at the end."""
@@ -91,7 +92,7 @@ def find_input(text: str) -> Input:
     if text == "demo":
         return Input("demo", "demo", DEMO)
     if text.isdecimal():
-        device = Path(f"/dev/video{text}")
+        device = _DEV / f"video{text}"
         if sys.platform != "linux":
             return Input("camera", f"camera {text}", None, int(text))
         if not device.exists():
@@ -102,13 +103,15 @@ def find_input(text: str) -> Input:
             raise UserError(f"there is no camera {text}; {_what_there_is()}")
         return Input("camera", text, Path(text))
     path = Path(text)
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return _by_name(text)
+    except OSError as error:  # forbidden, or too long for a name
+        raise UserError(f"cannot read {text}: {error.strerror}; name another, {OFFER}") from error
+    if stat.S_ISDIR(mode):
         raise UserError(f"the input {text} is a folder: name one video in it, {OFFER}")
-    if path.exists():
-        kind: Literal["picture", "video"]
-        kind = "picture" if path.suffix.lower() in _PICTURES else "video"
-        return Input(kind, path.name, path)
-    return _by_name(text)
+    return Input("picture" if path.suffix.lower() in _PICTURES else "video", path.name, path)
 
 
 def open_input(what: Input) -> Reader:
@@ -127,6 +130,8 @@ def open_input(what: Input) -> Reader:
         state = "holds no pictures" if capture.isOpened() else "is not a video that can be read"
         if what.path.stat().st_size == 0:
             state = "is empty"
+        elif not os.access(what.path, os.R_OK):
+            state = "may not be read by this user"
         capture.release()
         raise UserError(f"{what.path} {state}: give another file, {OFFER}")
     return Reader(capture, first)
@@ -135,7 +140,7 @@ def open_input(what: Input) -> Reader:
 def camera_names() -> dict[Path, str]:
     """The V4L2 devices of this machine by path, each with its name."""
     places = sorted(_SYSFS.glob("video*"), key=lambda place: (len(place.name), place.name))
-    return {Path("/dev") / place.name: (place / "name").read_text().strip() for place in places}
+    return {_DEV / place.name: (place / "name").read_text().strip() for place in places}
 
 
 def _by_name(text: str) -> Input:
@@ -169,7 +174,7 @@ def _open_camera(what: Input) -> Reader:
             f"the camera {what.label} gives no pictures: it is busy, or not a camera; "
             f"close the program that uses it or choose another with --input, {OFFER}"
         )
-    return Reader(capture, first)
+    return Reader(capture, None)  # the first frame is old by the time the show begins
 
 
 def _check_permission(device: Path) -> None:

@@ -1,12 +1,22 @@
 """Errors that a user can cause: one sentence that says what happened, why, and the next command."""
 
+import argparse
 import functools
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 
 class UserError(Exception):
     """A mistake or a missing thing on the user's side; its text is shown as it is, without a traceback."""
+
+
+class CommandLine(argparse.ArgumentParser):
+    """An ArgumentParser that complains in one sentence, as everything else does."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises UserError."""
+        raise UserError(f"{message}; see `{self.prog} --help`")
 
 
 def exit_on_user_error(main: Callable[[], int]) -> Callable[[], int]:

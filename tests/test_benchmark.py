@@ -49,6 +49,16 @@ def test_a_table_for_people_and_one_json_line_last(
         assert "median" in text and "first picture after" in text
 
 
+@pytest.mark.usefixtures("stage")
+def test_a_run_that_is_ended_at_once_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(benchmark, "run", lambda options, line: {"frames": 0})
+    monkeypatch.setattr("sys.argv", ["benchmark"])
+    assert benchmark.main() == 2
+    assert capsys.readouterr().err.startswith("error: there was no picture to measure")
+
+
 def test_what_is_not_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benchmark, "matmul_gflops", lambda: 200.0)
     monkeypatch.setattr(benchmark, "convolution_gflops", lambda threads: None)

@@ -1,5 +1,6 @@
 """What an input is, and how it is read: in order, in RGB, at its pace."""
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -107,6 +108,24 @@ def test_a_broken_file_is_refused(tmp_path: Path, video: Path, content: bytes | 
         open_input(find_input(str(path)))
 
 
+def test_a_file_in_a_folder_that_may_not_be_looked_at(
+    video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path) -> os.stat_result:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(UserError, match="cannot read .*film.mp4: Permission denied; .*demo"):
+        find_input(str(video))
+
+
+def test_a_file_that_may_not_be_read(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video.write_bytes(b"whatever it holds")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(UserError, match="film.mp4 may not be read by this user"):
+        open_input(find_input(str(video)))
+
+
 def test_a_sound_without_pictures_is_refused(tmp_path: Path) -> None:
     import wave
 
@@ -211,6 +230,37 @@ def test_the_demo_begins_again(video: Path) -> None:
     assert [index for index, _, _ in shown] == list(range(30))
     assert [number for _, _, number in shown] == [k % 12 for k in range(30)]
     assert shown[-1][1] == pytest.approx(29 / 25)
+
+
+def test_a_camera_does_not_give_the_frame_that_it_was_tried_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Webcam:
+        """A VideoCapture whose frames are brighter each time."""
+
+        def __init__(self, *_: object) -> None:
+            self.level = 0
+
+        def isOpened(self) -> bool:
+            return True
+
+        def read(self) -> tuple[bool, Image]:
+            return self.grab(), self.retrieve()[1]
+
+        def grab(self) -> bool:
+            self.level += 1
+            return True
+
+        def retrieve(self) -> tuple[bool, Image]:
+            return True, np.full((4, 4, 3), self.level, np.uint8)
+
+        def get(self, what: int) -> float:
+            return 30.0
+
+    (tmp_path / "video0").touch()
+    monkeypatch.setattr(cv2, "VideoCapture", Webcam)
+    image = open_input(Input("camera", "it", tmp_path / "video0")).read()
+    assert image is not None and image[0, 0, 0] == 2, "the models take seconds to load"
 
 
 class ScriptedReader:

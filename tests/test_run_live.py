@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,13 +17,14 @@ from live_fakes import a_model, an_avatar, avatar_file, read_video, write_video
 
 import realtime.app
 import run_live
-from realtime import cameras, outputs
+from realtime import cameras, outputs, sources
 from realtime.app import Options, run
 from realtime.models import Model
 from reenact.avatar import save_avatar
 from reenact.errors import UserError
 from reenact.face import Box, FaceFinder
 
+ROOT = Path(run_live.__file__).parent
 Live = Callable[..., tuple[int, str, str]]
 
 
@@ -50,7 +53,7 @@ def live(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Live:
     """Runs `python run_live.py WORDS` with a fake model and one avatar: (code, stdout, stderr)."""
-    monkeypatch.setattr(run_live, "run", lambda options, line: run(options, line, load_fake))
+    monkeypatch.setattr(realtime.app, "run", lambda options, line: run(options, line, load_fake))
     (tmp_path / "starter").mkdir()
     avatars = {"testa": avatar_file(tmp_path / "starter")}
     monkeypatch.setattr("reenact.avatar.STARTER_AVATARS", tmp_path / "starter")
@@ -160,14 +163,54 @@ def test_a_camera_that_is_pulled_out_leaves_the_recording(
     assert len(read_video(tmp_path / "o.mp4")) >= 2, "a picture and the card"
 
 
+def test_a_camera_stuck_in_its_driver_is_not_pulled_from_under_its_thread(
+    film: Path, tmp_path: Path, faces: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenCV's `release` beside a `grab` that runs may end the process."""
+    what, stuck, free = cameras.Input("camera", "it", film), threading.Event(), threading.Event()
+
+    class Stuck(cameras.Reader):
+        closed = False
+
+        def grab(self) -> bool:
+            stuck.set()
+            return free.wait(20) and False
+
+        def close(self) -> None:
+            Stuck.closed = True
+
+    reader = Stuck(cv2.VideoCapture(str(film)), None)
+    monkeypatch.setattr(realtime.app, "find_input", lambda text: what)
+    monkeypatch.setattr(realtime.app, "open_input", lambda what: reader)
+    monkeypatch.setattr(realtime.app, "starter_avatars", lambda: {"t": avatar_file(tmp_path)})
+    monkeypatch.setattr(sources, "_LEAVE_S", 0.05)
+    run(Options("0", ["none"], max_frames=1), print, lambda backend, threads: a_model())
+    assert stuck.is_set() and not Stuck.closed
+    free.set()
+
+
+def test_ctrl_c_before_the_first_face_is_no_complaint(
+    live: Live, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = outputs.VideoFile.send
+
+    def send_and_interrupt(self: outputs.VideoFile, picture: object) -> None:
+        send(self, picture)  # type: ignore[arg-type]
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(outputs.VideoFile, "send", send_and_interrupt)
+    code, _, err = live("--input", film, "--output", tmp_path / "o.mp4", "--every-frame")
+    assert (code, err) == (0, "")
+
+
 def no_cameras(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cameras, "_DEV", folder / "dev")  # the machine may have a webcam
     monkeypatch.setattr(cameras, "_SYSFS", folder)
     monkeypatch.setattr("sys.platform", "linux")
 
 
 def busy_camera(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device that opens and gives nothing, as one does that another program has."""
-    monkeypatch.setattr(cameras, "find_input", None)
     what = cameras.Input("camera", "/dev/video0", folder / "video0")
     (folder / "video0").touch()
     monkeypatch.setattr(realtime.app, "find_input", lambda text: what)
@@ -194,11 +237,12 @@ def nothing_else(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 BAD = {
     "no camera": ("--input 97", no_cameras, "no camera 97.*--input demo"),
     "no camera of that name": ("--input logi", no_cameras, "no camera called 'logi'.*--input demo"),
-    "no camera at all, no arguments": ("", no_cameras, "no camera 0|no display"),
+    "no camera at all, no arguments": ("", no_cameras, "no camera 0.*--input demo"),
     "camera busy": ("--input 0", busy_camera, "busy.*--input demo"),
     "missing video": ("--input {}/missing.mp4", nothing_else, "no file.*missing.mp4"),
     "unreadable video": ("--input {}/text.mp4", nothing_else, "text.mp4 is not a video"),
     "empty video": ("--input {}/empty.mp4", nothing_else, "empty.mp4 is empty"),
+    "overlong name": ("--input {}/%s.mp4" % ("x" * 300), nothing_else, "cannot read .*too long"),
     "input is a folder": ("--input {}", nothing_else, "is a folder"),
     "picture without a face": ("--input {}/grey.png", nothing_else, "no face in grey.png"),
     "video without a face": ("--input {}/film.mp4 --every-frame", nothing_else, "no face in film"),
@@ -257,14 +301,12 @@ def test_bad_input_is_one_sentence_and_code_2(
 
 
 def test_the_avatars_are_listed(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_live, "starter_avatars", lambda: {"carmen": Path(), "hugo": Path()})
+    avatars = {"carmen": Path(), "hugo": Path()}
+    monkeypatch.setattr("reenact.avatar.starter_avatars", lambda: avatars)
     assert live("--list-avatars") == (0, "carmen\nhugo\n", "")
 
 
-def test_a_film_without_a_face_is_played_with_a_note(
-    live: Live, film: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(FaceFinder, "find", lambda self, image: None)
+def test_a_film_without_a_face_is_played_with_a_note(live: Live, film: Path) -> None:
     code, _, err = live("--input", film, "--output", "none", "--max-frames", "2")
     assert code == 0
     assert err == "note: no face was found in film.mp4\n"
@@ -276,3 +318,26 @@ def test_a_copy_without_avatars_says_so(
     monkeypatch.setattr(realtime.app, "starter_avatars", dict)
     code, _, err = live("--input", film, "--output", "none")
     assert code == 2 and "came without avatars" in err
+
+
+def test_a_python_without_our_packages_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "realtime.app", None)  # import raises ImportError
+    monkeypatch.setattr("sys.argv", ["run_live.py"])
+    with pytest.raises(UserError, match="cannot load what Reenact needs .*pip install -e"):
+        run_live.main.__wrapped__()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("words", ["--input {}/cut.mp4", "--input {}/noise.mp4", "--backend x"])
+def test_no_library_adds_to_the_sentence(film: Path, tmp_path: Path, words: str) -> None:
+    """In a process of its own: what C libraries print goes past Python."""
+    (tmp_path / "cut.mp4").write_bytes(film.read_bytes()[:400])
+    (tmp_path / "noise.mp4").write_bytes(bytes(range(256)) * 40)
+    given = words.replace("{}", str(tmp_path)).split()
+    given += [] if "--input" in given else ["--input", str(film)]
+    avatar = ["--avatar", str(avatar_file(tmp_path)), "--output", "none"]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "run_live.py"), *given, *avatar],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
