@@ -5,7 +5,7 @@ target the avatar's own clean frame in that motion. The renderer gives such exac
 has to replace by self-reconstruction and cycles. The known factors stay in the loss, so that S_F keeps its meaning.
 
 While the generator knows a handful of people only, their latents are settled: W_ID is fitted to them and the picture is
-drawn from them, so that an identity encoder that is still wrong cannot blur the generator.
+drawn from them. The generator itself passes the gradient on to the encoders and stays as it is.
 """
 
 from pathlib import Path
@@ -130,8 +130,11 @@ class JoinStage:
 
 
 def is_joined(name: str) -> bool:
-    """Whether a parameter learns in this stage: not the mapping network, identity heads have their own rate."""
-    return not name.startswith(("generator.mapping", "identity_encoder"))
+    """Whether a parameter learns here, at the common rate: what reads the driver.
+
+    What draws stays as stage 1 left it: fitted to an encoder that is unsure, it learns to blur.
+    """
+    return name.startswith(("pyramid", "deformation_encoder"))
 
 
 def assemble(generator: GeneratorStage, encoder: EncoderStage) -> tuple[Puppeteer, Tensor]:

@@ -12,7 +12,12 @@ from reenact.hybrid import Puppeteer
 from reenact.train.join import JoinStage
 from reenact.train.sheet import to_uint8
 
-NAMES = ("mei", "bruno", "ada", "daniel")  # of the people in people.json, in the order of their seeds
+NAMES = (
+    "mei",
+    "bruno",
+    "ada",
+    "daniel",
+)  # of the people in people.json, in the order of their seeds
 LICENCE = "CC0 1.0: this is no real person; it was rendered from MakeHuman's CC0 data."
 CONSENT = "Nobody's consent is needed: the person does not exist."
 
