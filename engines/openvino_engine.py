@@ -1,5 +1,6 @@
 """OpenVINO on the CPU: in bf16 where the processor computes in it, which is the fastest there."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,17 @@ import numpy.typing as npt
 import openvino as ov
 
 from engines.contract import checked_input, damaged, graph_file, usable_threads
+
+
+@cache
+def _core() -> ov.Core:
+    """The one Core of this process, never closed.
+
+    Each Core gives the thread a stack for signals and later puts back the one it found. Of two that
+    end in the order they began, the second puts back what is freed already: the next Ctrl-C is a
+    segmentation fault.
+    """
+    return ov.Core()
 
 
 class OpenVinoEngine:
@@ -27,7 +39,7 @@ class OpenVinoEngine:
             UserError: the file is missing or damaged.
         """
         path = graph_file(model_dir, graph)
-        core = ov.Core()
+        core = _core()
         bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         config = {
             "PERFORMANCE_HINT": "LATENCY",

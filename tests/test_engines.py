@@ -271,6 +271,28 @@ def test_a_library_that_does_not_load_is_one_sentence(
         load_engine(model_folder, "render", "openvino")
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_signal_after_closing_does_not_end_the_process(backend: str, model_folder: Path) -> None:
+    pytest.importorskip(backend)
+    code = f"""
+import signal
+from engines import load_engine
+made = [load_engine({str(model_folder)!r}, "render", {backend!r}, 1) for _ in range(2)]
+for engine in made:
+    engine.close()
+del made, engine
+signal.signal(signal.SIGINT, lambda *_: print("caught"))
+signal.raise_signal(signal.SIGINT)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+    )
+    assert (result.stdout, result.returncode) == ("caught\n", 0), result.stderr
+
+
 def test_asking_for_engines_imports_no_library() -> None:
     code = (
         "import sys, engines; engines.backends();"
