@@ -1,5 +1,6 @@
 """From the words of the command line to a running show, and everything closed behind it."""
 
+import itertools
 import signal
 import sys
 import threading
@@ -58,6 +59,7 @@ def run(
 
     Raises:
         UserError: anything in `options` cannot be done here.
+        KeyboardInterrupt: Ctrl-C before the show began.
     """
     cv2.setNumThreads(1)  # the networks have the cores
     stats = Stats()
@@ -67,11 +69,13 @@ def run(
     limits = _limits(options)
     every_frame = _every_frame(options, what)
     avatar = load_avatar(_avatar_file(options.avatar))
-    with ExitStack() as stack:
+    with _ctrl_c() as stop, ExitStack() as stack:
         source = _source(what, stats, every_frame)
         stack.callback(source.close)
         model = loader(options.backend, options.threads)
         stack.callback(model.close)
+        if stop.is_set():
+            raise KeyboardInterrupt
         puppet = Puppet(model, avatar, stats, options.smooth, size)
         with _opened(outputs, puppet, source.fps):
             announce(_line(model, avatar, what, outputs))
@@ -79,8 +83,7 @@ def run(
             stack.callback(faces.close)
             if isinstance(source, Live):
                 source.start()
-            with _ctrl_c() as stop:
-                Show(source, faces, puppet, outputs, stats).run(limits, stop)
+            Show(source, faces, puppet, outputs, stats).run(limits, stop)
             if not puppet.faces and not stop.is_set():
                 _miss_the_face(what, every_frame)
         report = stats.report(source.drops)
@@ -147,13 +150,17 @@ def _opened(outputs: Sequence[Output], puppet: Puppet, fps: float) -> Iterator[N
 
 @contextmanager
 def _ctrl_c() -> Iterator[threading.Event]:
-    """An event that Ctrl-C or a polite kill sets, so that the loop ends between two pictures."""
-    stop = threading.Event()
+    """An event that Ctrl-C or a polite kill sets, so that things end between two pictures.
+
+    An exception in the midst of anything is no way to end: a library that is being loaded may
+    swallow it, and a recording that is being finished would be lost.
+    """
+    stop, times = threading.Event(), itertools.count(1)
 
     def handle(_: int, __: FrameType | None) -> None:
-        if stop.is_set():  # it does not end: the second time is an order
-            raise KeyboardInterrupt
         stop.set()
+        if next(times) > 2:  # once, once more by impatience; now something hangs
+            raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
         yield stop

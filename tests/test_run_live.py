@@ -138,6 +138,22 @@ def test_ctrl_c_keeps_what_was_recorded(
     assert {thread.name for thread in threading.enumerate()}.isdisjoint({"capture", "face"})
 
 
+def test_ctrl_c_while_the_networks_load_ends_after_that(film: Path, tmp_path: Path) -> None:
+    model = a_model()
+    before = signal.getsignal(signal.SIGINT)
+
+    def load(backend: str, threads: int | None) -> Model:
+        os.kill(os.getpid(), signal.SIGINT)
+        return model
+
+    options = Options(str(film), [str(tmp_path / "o.mp4")], str(avatar_file(tmp_path)))
+    with pytest.raises(KeyboardInterrupt):
+        run(options, pytest.fail, load)
+    assert model.render.closed  # type: ignore[attr-defined]
+    assert signal.getsignal(signal.SIGINT) is before
+    assert not list(tmp_path.glob("*o.*"))
+
+
 def test_an_engine_that_fails_leaves_nothing(
     film: Path, tmp_path: Path, faces: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
