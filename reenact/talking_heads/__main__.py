@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
-from reenact.errors import UserError, exit_on_user_error
+from reenact.errors import CommandLine, UserError, exit_on_user_error
 from reenact.talking_heads.clip import Studio, render_clip
 from reenact.talking_heads.dataset import designed_people, random_people, write_dataset
 from reenact.talking_heads.head_data import HeadData, load_head_data
@@ -136,7 +136,7 @@ def _positive(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m reenact.talking_heads", description=__doc__)
+    parser = CommandLine(prog="python -m reenact.talking_heads", description=__doc__)
     commands = parser.add_subparsers(required=True)
 
     def command(name: str, run: object, about: str, size: int) -> argparse.ArgumentParser:

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from reenact.encoders import EncoderDims
-from reenact.errors import UserError, exit_on_user_error
+from reenact.errors import CommandLine, UserError, exit_on_user_error
 from reenact.spaces import Dims
 from reenact.talking_heads.motion import FACTORS
 from reenact.train.data import load_frames
@@ -67,7 +67,7 @@ def train_all(options: argparse.Namespace) -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="python -m reenact.train",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
