@@ -98,6 +98,8 @@ def test_stages_join_into_a_starter(avatars: Frames, people: Frames, tmp_path: P
         k.split(".")[0] for k, v in join.model.state_dict().items() if not v.equal(before[k])
     }
     assert changed == {"pyramid", "identity_encoder", "deformation_encoder"}
+    for stage_name in ("generator", "encoder", "join"):
+        assert list(folder.glob(f"{stage_name}_*.png")), stage_name
     write_starter(join, tmp_path / "starter")
     assert (tmp_path / "starter" / "starter.safetensors").exists()
     assert len(list((tmp_path / "starter" / "avatars").glob("*.avatar"))) == 2

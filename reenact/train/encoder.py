@@ -17,6 +17,7 @@ from reenact.talking_heads.motion import FACTORS, factor_scale
 from reenact.train import augment, losses
 from reenact.train.data import Frames, Index, pictures
 from reenact.train.run import DEVICE, Average, Run, descend, learning_rate, mixed_precision, prepare
+from reenact.train.sheet import to_uint8, write_sheet
 
 POSE_IMPORTANCE, FACE_IMPORTANCE = 4.0, 3.0
 
@@ -73,7 +74,7 @@ class EncoderStage:
     def train(self) -> None:
         """Run until the budget is spent."""
         rows = np.flatnonzero(~self.held_out)
-        for spent in self.run.steps(self.report, lambda: None):
+        for spent in self.run.steps(self.report, self.show):
             index = np.sort(np.random.choice(rows, self.size, replace=False))
             self.step(index, spent)
 
@@ -87,6 +88,14 @@ class EncoderStage:
         loss = losses.factor(motion, self.motion(index, turn), self.importance)
         descend(loss, self.optimizer)
         self.numbers.add(factor=loss.detach())
+
+    def show(self) -> None:
+        """Held-out frames, each clean above what the camera makes of it."""
+        unseen = np.flatnonzero(self.held_out)
+        clean = pictures(self.frames, unseen[np.linspace(0, len(unseen) - 1, 8).astype(int)])
+        seen, _ = augment.camera(clean)
+        sheet = [list(to_uint8(clean)), list(to_uint8(seen))]
+        write_sheet(sheet, self.folder / f"encoder_{self.run.step:06d}.png")
 
     @torch.no_grad()
     def report(self) -> str:

@@ -166,7 +166,6 @@ class GeneratorStage:
         # The window's level is whole: there the background and the hair at the rim are learnt.
         terms = [fit(images[WINDOW_LEVEL].float(), target, weight, spent)]
         if window:
-            target, weight = shrink(target, phase.resolution), shrink(weight, phase.resolution)
             fine = images[phase.resolution].float()
             terms.append(fit(fine, crop(target, window), crop(weight, window), spent))
         descend(sum(terms, torch.zeros((), device=DEVICE)), self.optimizer)

@@ -116,10 +116,8 @@ class JoinStage:
     @torch.no_grad()
     def show(self) -> None:
         """Held-out drivers above each avatar doing the same, W_ID from the encoder."""
-        usable = np.flatnonzero((self.pairs >= 0).all(0) & self.encoder.held_out)
-        drivers = usable[np.linspace(0, len(usable) - 1, 8).astype(int)] if len(usable) else usable
-        if not len(drivers):
-            return
+        unseen = np.flatnonzero(self.encoder.held_out)
+        drivers = unseen[np.linspace(0, len(unseen) - 1, 8).astype(int)]
         frames = pictures(self.people, drivers)
         sheet = [list(to_uint8(frames))]
         for who in range(len(self.identities)):

@@ -14,8 +14,6 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime.models import STARTER
-
 ROOT = Path(__file__).parents[2]
 GUEST = Path(__file__).with_name("virtual_camera_guest.py")
 
@@ -33,8 +31,6 @@ def test_a_face_on_the_webcam_moves_the_avatar_on_the_virtual_camera(tmp_path: P
         pytest.skip("REENACT_VM_RUN is not set: no machine with cameras")
     if not media:
         pytest.skip("REENACT_MEDIA is not set: no video of a face")
-    if not (STARTER / "render.onnx").exists():
-        pytest.skip("this copy came without the starter model")
     app = [sys.executable, "run_live.py", "--input", "/dev/video0", "--output", "vcam:/dev/video10"]
     app += ["--seconds", "14", "--backend", "onnxruntime", "--threads", "1", "--json"]
     guest = [sys.executable, str(GUEST), f"{media}/drivers/d0.mp4", str(tmp_path / "seen.npz"), "8"]
