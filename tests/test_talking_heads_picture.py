@@ -13,12 +13,13 @@ if "REENACT_MAKEHUMAN" not in os.environ:
     pytest.skip("REENACT_MAKEHUMAN is not set: no MakeHuman data", allow_module_level=True)
 
 from reenact.errors import UserError
-from reenact.talking_heads.clip import LABELS, Frame, Studio, render_clip
+from reenact.talking_heads.clip import LABELS, render_clip
 from reenact.talking_heads.dataset import designed_people, random_people, write_dataset
 from reenact.talking_heads.head_data import HeadData, load_head_data
 from reenact.talking_heads.motion import UNITS, sample_motion
 from reenact.talking_heads.person import sample_person
 from reenact.talking_heads.scene import make_scene
+from reenact.talking_heads.studio import Frame, Studio
 
 SIZE = 96
 FILES = ("frames", "labels", "factors", "landmarks", "person", "motion")

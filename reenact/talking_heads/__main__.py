@@ -14,11 +14,12 @@ import numpy.typing as npt
 from rich.progress import track
 
 from reenact.errors import CommandLine, UserError, exit_on_user_error
-from reenact.talking_heads.clip import Studio, render_clip
+from reenact.talking_heads.clip import render_clip
 from reenact.talking_heads.dataset import designed_people, random_people, write_dataset
 from reenact.talking_heads.head_data import HeadData, load_head_data
 from reenact.talking_heads.motion import UNITS, neutral_motion, sample_motion
 from reenact.talking_heads.person import sample_person
+from reenact.talking_heads.studio import Studio
 
 _BOTH = ("Left", "Right")
 _FACES: tuple[tuple[dict[str, float], tuple[float, float, float], tuple[float, float]], ...] = (

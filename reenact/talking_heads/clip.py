@@ -1,58 +1,22 @@
-"""Render people: a picture, or a clip with all that the networks learn from."""
+"""A clip of a moving person: the pictures, and all that the networks learn from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from reenact.talking_heads import strands
 from reenact.talking_heads.head_data import HeadData
-from reenact.talking_heads.motion import Motion, factors, neutral_motion
-from reenact.talking_heads.paint import eye_centres, eye_coordinates, paint_person
-from reenact.talking_heads.person import Person, sample_person
-from reenact.talking_heads.raster import (
-    MATERIALS,
-    SAMPLES,
-    Bytes,
-    Floats,
-    Geometry,
-    HairCut,
-    Ints,
-    visibility,
-)
-from reenact.talking_heads.rig import Part, Posed, Rig
-from reenact.talking_heads.scene import (
-    SHADOW_SIZE,
-    Camera,
-    make_scene,
-    shadow_matrix,
-    window_camera,
-)
-from reenact.talking_heads.shade import Buffers, shade
-from reenact.talking_heads.skin import Face
-from reenact.talking_heads.surfaces import LABELS, Shot
+from reenact.talking_heads.motion import Motion, factors
+from reenact.talking_heads.person import sample_person
+from reenact.talking_heads.raster import Bytes, Floats
+from reenact.talking_heads.studio import Studio
+from reenact.talking_heads.surfaces import LABELS
 
-__all__ = ["LABELS", "SCENE_WISHES", "Clip", "Frame", "Studio", "render_clip"]
+__all__ = ["LABELS", "SCENE_WISHES", "Clip", "render_clip"]
 
 SCENE_WISHES = ("light", "background")
 """Keys of a wish that are about the scene; the others are about the person."""
-
-_OCCLUSION_REACH = 0.065  # dm
-_CORNEA = (
-    0.82,
-    0.2,
-)  # the high-poly eye's clear shell has its own corner of the map: u > .82, v < .2
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One picture: rgb u8[s,s,3], alpha u8[s,s] (255 = person), labels u8[s,s] (see LABELS)."""
-
-    rgb: Bytes
-    alpha: Bytes
-    labels: Bytes
 
 
 @dataclass(frozen=True)
@@ -68,100 +32,6 @@ class Clip:
     labels: Bytes
     factors: Floats
     landmarks: Floats
-
-
-class Studio:
-    """A person in a scene: what stays while he moves is made once (a quarter of a second)."""
-
-    def __init__(
-        self,
-        data: HeadData,
-        person: Person,
-        seed: int,
-        size: int,
-        *,
-        wish: Mapping[str, Any] | None = None,
-        zoom: float = 1.0,
-        shift: tuple[float, float] = (0.0, 0.0),
-    ) -> None:
-        """seed, wish (see SCENE_WISHES): the scene; zoom, shift: the window (see window_camera)."""
-        self.rig = Rig(data, person)
-        self.size = size
-        scene = make_scene(seed, size, wish)
-        self._light, self._background = scene.light, scene.background
-        still = neutral_motion(1)
-        self.neutral = self.rig.pose(still.units[0], still.head[0], still.gaze[0])
-        self.camera: Camera = window_camera(self.neutral, size, zoom, shift)
-        self._paint = paint_person(person, self.rig.parts, _face(data, self.rig.parts[0]))
-        self._mesh, self._drawn = _assemble(self.rig.parts)
-        self._alphas = (self._paint.lash, np.ascontiguousarray(self._paint.hair[..., 0]))
-        self._cut = _hair_cut(person)
-        samples = size * SAMPLES
-        self._depth, self._index = (
-            np.empty((samples, samples), np.float32),
-            np.empty((samples, samples), np.int32),
-        )
-        self._shadow = np.empty((SHADOW_SIZE, SHADOW_SIZE), np.float32)
-        self._shadow_index = np.empty((SHADOW_SIZE, SHADOW_SIZE), np.int32)
-
-    def render(self, posed: Posed) -> Frame:
-        """The picture of a pose of this studio's rig."""
-        positions = np.ascontiguousarray(posed.positions[self._drawn])
-        normals = np.ascontiguousarray(posed.normals[self._drawn])
-        screen = self.camera.screen(positions)
-        light_matrix = shadow_matrix(self._light, posed.head)
-        from_light = np.asarray(positions @ light_matrix[:, :3].T + light_matrix[:, 3], np.float32)
-        self._see(from_light, True, self._shadow, self._shadow_index)
-        self._see(screen, False, self._depth, self._index)
-        shot = Shot(
-            self.camera.position,
-            posed.eye_left,
-            posed.eye_right,
-            posed.mouth,
-            posed.head,
-            np.ascontiguousarray(posed.head_rotation, np.float32),
-            posed.jaw,
-            light_matrix,
-            _OCCLUSION_REACH * self.camera.pixels_per_dm * SAMPLES,
-        )
-        buffers = Buffers(self._depth, self._index, self._shadow, screen, positions, normals)
-        n = self.size
-        rgb, alpha, labels = (
-            np.empty((n, n, 3), np.uint8),
-            np.empty((n, n), np.uint8),
-            np.empty((n, n), np.uint8),
-        )
-        shade(
-            buffers,
-            self._mesh,
-            self._paint,
-            self._light,
-            shot,
-            self._background,
-            rgb,
-            alpha,
-            labels,
-        )
-        return Frame(rgb, alpha, labels)
-
-    def landmarks(self, posed: Posed) -> Floats:
-        """Left eye, right eye, mouth in pixels, f32[3,2]."""
-        return self.camera.project(np.stack([posed.eye_left, posed.eye_right, posed.mouth]))
-
-    def _see(self, screen: Floats, shadow: bool, depth: Floats, index: Ints) -> None:
-        mesh = self._mesh
-        visibility(
-            mesh.triangles,
-            mesh.material,
-            screen,
-            mesh.uv,
-            mesh.rest,
-            self._alphas,
-            self._cut,
-            shadow,
-            depth,
-            index,
-        )
 
 
 def render_clip(
@@ -191,72 +61,3 @@ def render_clip(
         frames[t], alpha[t], labels[t] = frame.rgb, frame.alpha, frame.labels
         landmarks[t] = studio.landmarks(posed)
     return Clip(frames, alpha, labels, factors(motion), landmarks)
-
-
-_faces: dict[int, Face] = {}
-
-
-def _face(data: HeadData, skin: Part) -> Face:
-    """The skin map's positions: the same for everybody, so made once per data."""
-    if id(data) not in _faces:
-        _faces[id(data)] = Face(skin)
-    return _faces[id(data)]
-
-
-def _assemble(parts: list[Part]) -> tuple[Geometry, npt.NDArray[np.int64]]:
-    """One mesh of all drawn parts, and which of the rig's vertices it uses."""
-    triangles, materials, uvs, rests, drawn = [], [], [], [], []
-    start = count = 0
-    eyes = eye_centres(next(part.rest for part in parts if part.name == "eyes"))
-    for part in parts:
-        if part.name in MATERIALS:
-            kept = part.triangles
-            uv = part.uv
-            if part.name == "eyes":
-                cornea = (uv[:, 0] > _CORNEA[0]) & (uv[:, 1] < _CORNEA[1])
-                kept = kept[~cornea[kept].all(1)]
-                uv = eye_coordinates(part.rest)
-            elif part.name == "lash":
-                kept = _upper_lashes(part, eyes)
-                uv = strands.lash_coordinates(part.rest, part.triangles, eyes)
-            elif part.name == "hair":
-                uv = np.column_stack([uv[:, 0], 1 - uv[:, 1]])
-            triangles.append(kept + count)
-            materials.append(np.full(len(kept), MATERIALS[part.name], np.uint8))
-            uvs.append(uv)
-            rests.append(part.rest)
-            drawn.append(np.arange(start, start + len(part.rest)))
-            count += len(part.rest)
-        start += len(part.rest)
-    geometry = Geometry(
-        np.concatenate(triangles).astype(np.int32),
-        np.concatenate(materials),
-        np.concatenate(uvs).astype(np.float32),
-        np.concatenate(rests).astype(np.float32),
-    )
-    return geometry, np.concatenate(drawn)
-
-
-def _upper_lashes(part: Part, eyes: Floats) -> Ints:
-    """The triangles of the upper lids' lashes: the lower ones are too fine for a few pixels."""
-    middle = [
-        part.rest[piece].reshape(-1, 3) for piece in strands.islands(part.triangles, len(part.rest))
-    ]
-    return np.concatenate(
-        [
-            piece
-            for piece, points in zip(
-                strands.islands(part.triangles, len(part.rest)), middle, strict=True
-            )
-            if points[:, 1].mean() > eyes[:, 1].mean() - 0.02
-        ]
-    )
-
-
-def _hair_cut(person: Person) -> HairCut:
-    """An opening that leaves eyes and brows free, drawn from the person's seed."""
-    rng = np.random.default_rng([person.seed, 5])
-    top, low = float(rng.uniform(0.26, 0.48)), -0.45
-    sideburn = float(rng.uniform(-0.30, 0.0)) if person.hair.startswith("short") else -9.0
-    half_width = float(rng.uniform(0.54, 0.60)) - (0.06 if person.hair.startswith("long") else 0.0)
-    return HairCut(float(rng.normal(0, 0.06)), low, half_width, top - low, -0.45, sideburn)

@@ -24,7 +24,7 @@ class Frames:
     """N frames of talking heads."""
 
     frames: npt.NDArray[np.uint8]  # [N,S,S,3] RGB
-    labels: npt.NDArray[np.uint8]  # [N,S,S] part ids, see talking_heads.clip.LABELS
+    labels: npt.NDArray[np.uint8]  # [N,S,S] part ids, see talking_heads.surfaces.LABELS
     factors: npt.NDArray[np.float32]  # [N,F] the deformation's known factors
     person: npt.NDArray[np.int32]  # [N]
     motion: npt.NDArray[np.int32]  # [N]
