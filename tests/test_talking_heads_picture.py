@@ -16,6 +16,7 @@ from reenact.errors import UserError
 from reenact.talking_heads.clip import LABELS, render_clip
 from reenact.talking_heads.dataset import designed_people, random_people, write_dataset
 from reenact.talking_heads.head_data import HeadData, load_head_data
+from reenact.talking_heads.landmarks import LANDMARKS, rows
 from reenact.talking_heads.motion import UNITS, sample_motion
 from reenact.talking_heads.person import sample_person
 from reenact.talking_heads.scene import make_scene
@@ -59,7 +60,7 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(data: HeadData) -> None:
     other = render_clip(data, 12, motion, SIZE, 2)
     np.testing.assert_array_equal(one.factors, other.factors)
     assert (one.frames != other.frames).mean() > 0.3
-    assert one.frames.shape == (3, SIZE, SIZE, 3) and one.landmarks.shape == (3, 3, 2)
+    assert one.frames.shape == (3, SIZE, SIZE, 3) and one.landmarks.shape == (3, len(LANDMARKS), 2)
 
 
 def test_data_set_does_not_depend_on_the_number_of_workers(tmp_path, data: HeadData) -> None:
@@ -92,7 +93,7 @@ def test_designed_people_share_their_motions(tmp_path) -> None:
 
 
 def test_closing_one_eye_changes_that_eye_only(studio: Studio) -> None:
-    left, right, _ = studio.landmarks(studio.neutral)
+    left, right = studio.landmarks(studio.neutral)[rows("left eye", "right eye")]
     assert left[0] > right[0] + 15  # the subject's left is on the right of the picture
     difference = changed(pose(studio), pose(studio, LeftUpperLidClosed=1.0))
     y, x = np.nonzero(difference)
@@ -143,7 +144,8 @@ def test_alpha_tells_the_person_from_the_background(data: HeadData, studio: Stud
 
 
 def test_window_is_ffhqs(studio: Studio) -> None:
-    left, right, mouth = studio.landmarks(studio.neutral).astype(float)
+    points = studio.landmarks(studio.neutral).astype(float)
+    left, right, mouth = points[rows("left eye", "right eye", "mouth")]
     eyes, down = 0.5 * (left + right), mouth - 0.5 * (left + right)
     half = max(2.0 * np.linalg.norm(left - right), 1.8 * np.linalg.norm(down))
     assert half == pytest.approx(SIZE / 2, rel=1e-3)

@@ -48,7 +48,7 @@ def blobs(folder: Path, people: int, motions: int, size: int) -> Frames:
     np.save(folder / "factors.npy", factors)
     np.save(folder / "person.npy", person)
     np.save(folder / "motion.npy", motion)
-    np.save(folder / "landmarks.npy", np.zeros((len(person), 3, 2), np.float32))
+    np.save(folder / "landmarks.npy", np.zeros((len(person), 75, 2), np.float32))
     return load_frames(folder)
 
 

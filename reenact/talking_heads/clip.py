@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from reenact.talking_heads.head_data import HeadData
+from reenact.talking_heads.landmarks import LANDMARKS
 from reenact.talking_heads.motion import Motion, factors
 from reenact.talking_heads.person import sample_person
 from reenact.talking_heads.raster import Bytes, Floats
@@ -23,8 +24,8 @@ SCENE_WISHES = ("light", "background")
 class Clip:
     """A moving person.
 
-    frames u8[T,s,s,3], alpha and labels u8[T,s,s], factors f32[T,F]; landmarks f32[T,3,2] are the
-    centres of the subject's left and right eye and the mouth, in pixels.
+    frames u8[T,s,s,3], alpha and labels u8[T,s,s], factors f32[T,F]; landmarks f32[T,L,2] in
+    pixels, see LANDMARKS.
     """
 
     frames: Bytes
@@ -54,7 +55,7 @@ def render_clip(
     count = len(motion.units)
     frames = np.empty((count, size, size, 3), np.uint8)
     alpha, labels = np.empty((2, count, size, size), np.uint8)
-    landmarks = np.empty((count, 3, 2), np.float32)
+    landmarks = np.empty((count, len(LANDMARKS), 2), np.float32)
     for t in range(count):
         posed = studio.rig.pose(motion.units[t], motion.head[t], motion.gaze[t])
         frame = studio.render(posed)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from reenact.errors import UserError
 from reenact.talking_heads.clip import Clip, render_clip
 from reenact.talking_heads.head_data import load_head_data
+from reenact.talking_heads.landmarks import LANDMARKS
 from reenact.talking_heads.motion import factors, neutral_motion, sample_motion
 
 
@@ -90,7 +91,7 @@ def _read_wishes(file: Path) -> list[dict[str, Any]]:
 def write_dataset(plan: Plan, folder: Path, workers: int) -> Iterator[int]:
     """Render the plan into `folder`; yields how many clips are done, after each of them.
 
-    Writes frames u8[N,S,S,3], labels u8[N,S,S], factors f32[N,F], landmarks f32[N,3,2] and the
+    Writes frames u8[N,S,S,3], labels u8[N,S,S], factors f32[N,F], landmarks f32[N,L,2] and the
     seeds person i32[N] and motion i32[N], each as NAME.npy; frames of a clip stand in order of time.
     """
     load_head_data()  # fails here, once, and fills the cache before several processes ask for it
@@ -100,7 +101,7 @@ def write_dataset(plan: Plan, folder: Path, workers: int) -> Iterator[int]:
         "frames": ((count, size, size, 3), np.uint8),
         "labels": ((count, size, size), np.uint8),
         "factors": ((count, factors(neutral_motion(1)).shape[1]), np.float32),
-        "landmarks": ((count, 3, 2), np.float32),
+        "landmarks": ((count, len(LANDMARKS), 2), np.float32),
         "person": ((count,), np.int32),
         "motion": ((count,), np.int32),
     }

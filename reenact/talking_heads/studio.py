@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from reenact.talking_heads import strands
 from reenact.talking_heads.head_data import HeadData
+from reenact.talking_heads.landmarks import LandmarkFinder
 from reenact.talking_heads.motion import neutral_motion
 from reenact.talking_heads.paint import eye_centres, eye_coordinates, paint_person
 from reenact.talking_heads.person import Person
@@ -64,6 +65,7 @@ class Studio:
     ) -> None:
         """seed, wish (see make_scene): the scene; zoom, shift: the window (see window_camera)."""
         self.rig = Rig(data, person)
+        self.find_landmarks = LandmarkFinder(self.rig.parts)
         self.size = size
         scene = make_scene(seed, size, wish)
         self._light, self._background = scene.light, scene.background
@@ -123,8 +125,8 @@ class Studio:
         return Frame(rgb, alpha, labels)
 
     def landmarks(self, posed: Posed) -> Floats:
-        """Left eye, right eye, mouth in pixels, f32[3,2]."""
-        return self.camera.project(np.stack([posed.eye_left, posed.eye_right, posed.mouth]))
+        """The landmarks of a pose in pixels, f32[L,2], see LANDMARKS."""
+        return self.camera.project(self.find_landmarks(posed))
 
     def _see(self, screen: Floats, shadow: bool, depth: Floats, index: Ints) -> None:
         mesh = self._mesh

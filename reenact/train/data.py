@@ -28,7 +28,7 @@ class Frames:
     factors: npt.NDArray[np.float32]  # [N,F] the deformation's known factors
     person: npt.NDArray[np.int32]  # [N]
     motion: npt.NDArray[np.int32]  # [N]
-    landmarks: npt.NDArray[np.float32]  # [N,3,2] eyes and mouth, pixels
+    landmarks: npt.NDArray[np.float32]  # [N,L,2] pixels, see landmarks.LANDMARKS
 
     def __len__(self) -> int:
         return len(self.frames)
