@@ -13,7 +13,7 @@ Point = tuple[float, float, float]
 # Of a pair of sides the left is given. The nearest vertex of the skin is taken.
 _PAIRS: Mapping[str, Point] = {
     "eye inner corner": (0.203, 7.275, 1.369),
-    "eye outer corner": (0.438, 7.282, 1.349),
+    "eye outer corner": (0.4428, 7.2826, 1.3539),
     "upper lid inner": (0.2353, 7.3097, 1.3949),
     "upper lid middle": (0.311, 7.3315, 1.4107),
     "upper lid outer": (0.385, 7.324, 1.398),
@@ -106,7 +106,7 @@ def _canonical() -> Floats:
 
 def _nearest(rest: Floats, points: Floats) -> Ints:
     distances = ((rest[None] - points[:, None]) ** 2).sum(-1)
-    return distances.argmin(1).astype(np.int32)
+    return np.asarray(distances.argmin(1), np.int32)
 
 
 def _pupils(rest: Floats) -> list[Ints]:
