@@ -95,10 +95,12 @@ class Person:
 
     seed: int
     vertices: Floats  # [K,3] the base mesh in this person's shape, dm
+    targets: dict[str, float]  # weights of MakeHuman's targets above 0: `vertices` in other words
     rest: Floats  # [U] pose units of the face at rest
     gender: float  # 0 female .. 1 male
     age: float  # 0 young adult .. 1 very old
     ethnicity: dict[str, float]  # african, asian, caucasian; sum 1
+    muscle: float  # 0..1
     weight: float  # 0..1
     hair: str  # a name in pack.HAIR, or "none"
     hair_color: str
@@ -130,14 +132,14 @@ def sample_person(data: HeadData, seed: int, wish: Mapping[str, Any] | None = No
     _check(data, asked)
     body, face, style = np.random.default_rng(seed).spawn(3)
     traits = _traits(body, asked)
-    muscle = traits.pop("muscle")
     targets = _macro_targets(**{k: traits[k] for k in ("gender", "age", "ethnicity")})
-    targets |= _build_targets(traits["gender"], traits["age"], muscle, traits["weight"])
+    targets |= _build_targets(**{k: traits[k] for k in ("gender", "age", "muscle", "weight")})
     targets |= _detail_targets(data, face, traits["gender"], asked.get("sliders", {}))
     rest = _resting_face(data, face, traits["gender"], asked.get("rest", {}))
     return Person(
         seed=seed,
         vertices=_shape(data, targets),
+        targets={name: weight for name, weight in targets.items() if weight > 0},
         rest=rest,
         **traits,
         **draw_style(style, traits["gender"] > 0.5, traits["age"], traits["ethnicity"], asked),

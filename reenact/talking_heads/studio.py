@@ -64,11 +64,10 @@ class Studio:
         shift: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         """seed, wish (see make_scene): the scene; zoom, shift: the window (see window_camera)."""
+        self.person, self.size = person, size
         self.rig = Rig(data, person)
+        self.scene = make_scene(seed, size, wish)
         self.find_landmarks = LandmarkFinder(self.rig.parts)
-        self.size = size
-        scene = make_scene(seed, size, wish)
-        self._light, self._background = scene.light, scene.background
         still = neutral_motion(1)
         self.neutral = self.rig.pose(still.units[0], still.head[0], still.gaze[0])
         self.camera: Camera = window_camera(self.neutral, size, zoom, shift)
@@ -89,7 +88,7 @@ class Studio:
         positions = np.ascontiguousarray(posed.positions[self._drawn])
         normals = np.ascontiguousarray(posed.normals[self._drawn])
         screen = self.camera.screen(positions)
-        light_matrix = shadow_matrix(self._light, posed.head)
+        light_matrix = shadow_matrix(self.scene.light, posed.head)
         from_light = np.asarray(positions @ light_matrix[:, :3].T + light_matrix[:, 3], np.float32)
         self._see(from_light, True, self._shadow, self._shadow_index)
         self._see(screen, False, self._depth, self._index)
@@ -115,9 +114,9 @@ class Studio:
             buffers,
             self._mesh,
             self._paint,
-            self._light,
+            self.scene.light,
             shot,
-            self._background,
+            self.scene.background,
             rgb,
             alpha,
             labels,
