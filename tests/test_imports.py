@@ -12,8 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 RANKS = {"reenact": 0, "engines": 1, "export": 2, "realtime": 2, "run_live": 3}
 
-NETWORKS = ("ops", "generator", "encoders", "hybrid", "graphs", "checkpoint", "train")
-WITH_TORCH = (*(f"reenact.{name}" for name in NETWORKS), "export", "engines.torch_engine")
+NETWORKS = ("ops", "generator", "encoders", "hybrid", "graphs", "checkpoint", "unpickle", "foreign")
+COMMANDS = ("reenact.__main__", "reenact.train", "export")
+WITH_TORCH = (*(f"reenact.{name}" for name in NETWORKS), *COMMANDS, "engines.torch_engine")
 """The only modules and packages that may import torch, or one another, at all."""
 
 TRAINING_ONLY = ("torch", "safetensors", "numba", "scipy", "onnx", "onnxscript")
