@@ -118,7 +118,7 @@ def live_modules() -> list[str]:
     names = [module_name(file) for file in source_files() if file.name != "__main__.py"]
     live = ("reenact.spaces", "reenact.face", "reenact.avatar", "reenact.errors", "reenact.starter")
     whole = (*live, "engines", "realtime", "run_live")
-    wrappers = tuple(name for name in names if name.endswith("_engine"))
+    wrappers = tuple(n for n in names if n.endswith("_engine") or n.startswith("engines.cuda_by_"))
     return [name for name in names if within(name, whole) and not within(name, wrappers)]
 
 
