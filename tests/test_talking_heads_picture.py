@@ -14,7 +14,6 @@ if "REENACT_MAKEHUMAN" not in os.environ:
 
 from reenact.errors import UserError
 from reenact.talking_heads.clip import LABELS, render_clip
-from reenact.talking_heads.dataset import designed_people, random_people, write_dataset
 from reenact.talking_heads.head_data import HeadData, load_head_data
 from reenact.talking_heads.landmarks import LANDMARKS, rows
 from reenact.talking_heads.motion import UNITS, sample_motion
@@ -23,7 +22,6 @@ from reenact.talking_heads.scene import make_scene
 from reenact.talking_heads.studio import Frame, Studio
 
 SIZE = 96
-FILES = ("frames", "labels", "factors", "landmarks", "person", "motion")
 
 
 @pytest.fixture(scope="module")
@@ -61,35 +59,6 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(data: HeadData) -> None:
     np.testing.assert_array_equal(one.factors, other.factors)
     assert (one.frames != other.frames).mean() > 0.3
     assert one.frames.shape == (3, SIZE, SIZE, 3) and one.landmarks.shape == (3, len(LANDMARKS), 2)
-
-
-def test_data_set_does_not_depend_on_the_number_of_workers(tmp_path, data: HeadData) -> None:
-    plan = random_people(3, 2, 48, first_seed=20, first_motion=4, stride=5)
-    for folder, workers in (("one", 1), ("two", 2)):
-        assert list(write_dataset(plan, tmp_path / folder, workers)) == [1, 2, 3]
-    one, two = ({f: np.load(tmp_path / d / f"{f}.npy") for f in FILES} for d in ("one", "two"))
-    for name in FILES:
-        np.testing.assert_array_equal(one[name], two[name])
-    assert one["person"].tolist() == [20, 20, 21, 21, 22, 22]
-    assert one["motion"].tolist() == [4, 4, 4, 4, 5, 5]
-    np.testing.assert_array_equal(one["factors"][:2], one["factors"][2:4])  # a pair moves alike
-    assert (one["frames"].std((1, 2, 3)) > 10).all()
-
-
-def test_designed_people_share_their_motions(tmp_path) -> None:
-    file = tmp_path / "people.json"
-    file.write_text('[{"seed": 7, "gender": "female"}, {"seed": 9, "light": "soft"}]')
-    plan = designed_people(file, 2, 4, SIZE, first_motion=30, plain=True)
-    assert [(j.start, j.person, j.motion) for j in plan.jobs] == [
-        (0, 7, 30),
-        (4, 7, 31),
-        (8, 9, 30),
-        (12, 9, 31),
-    ]
-    assert plan.jobs[2].wish == {"background": "plain", "light": "soft"}
-    file.write_text('[{"gender": "female"}]')
-    with pytest.raises(UserError, match="seed"):
-        designed_people(file, 2, 4, SIZE)
 
 
 def test_closing_one_eye_changes_that_eye_only(studio: Studio) -> None:

@@ -1,6 +1,7 @@
 """Training: what each stage learns, that it resumes, that augmentation and labels agree."""
 
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,11 @@ pytest.importorskip("numba", reason='needs numba: pip install -e ".[train]"')
 from reenact.encoders import EncoderDims  # noqa: E402
 from reenact.errors import UserError  # noqa: E402
 from reenact.spaces import Dims  # noqa: E402
+from reenact.talking_heads.clip import Clip  # noqa: E402
+from reenact.talking_heads.dataset import Form, Job, Plan, describe  # noqa: E402
 from reenact.talking_heads.motion import FACTORS  # noqa: E402
-from reenact.train import augment, losses, run  # noqa: E402
+from reenact.talking_heads.shards import pack_shard, save_clip  # noqa: E402
+from reenact.train import augment, data, losses, run  # noqa: E402
 from reenact.train.data import Frames, load_frames, pair_index  # noqa: E402
 from reenact.train.encoder import EncoderStage, correlation, importance  # noqa: E402
 from reenact.train.generator import GeneratorStage  # noqa: E402
@@ -25,15 +29,14 @@ ENCODER = EncoderDims(crop=64, width=8, pyramid=16, submodule=8, motion=len(FACT
 STEP = 1 / 60  # minutes: the clock of these tests ticks one second per step
 
 
-def blobs(folder: Path, people: int, motions: int, size: int) -> Frames:
+def blobs(folder: Path, people: int, motions: int, size: int, camera: bool = False) -> Frames:
     """A data set of discs: the person is the disc's colour, yaw and pitch are its place."""
     rng = np.random.default_rng(0)
     clip = 8
     factors = np.zeros((people, motions, clip, len(FACTORS)), np.float32)
     yaw, pitch = FACTORS.index("head yaw"), FACTORS.index("head pitch")
     factors[..., [yaw, pitch]] = rng.uniform(-0.6, 0.6, (1, motions, clip, 2))
-    person = np.repeat(np.arange(people), motions * clip).astype(np.int32)
-    motion = np.tile(np.repeat(np.arange(motions), clip), people).astype(np.int32)
+    person = np.repeat(np.arange(people), motions * clip)
     factors = factors.reshape(-1, len(FACTORS))
     grid = (np.arange(size) + 0.5) / size * 2 - 1
     distance = np.hypot(
@@ -42,13 +45,21 @@ def blobs(folder: Path, people: int, motions: int, size: int) -> Frames:
     )
     disc = distance < 0.4
     colour = rng.integers(60, 255, (people, 3))[person]
+    frames = (disc[..., None] * colour[:, None, None]).astype(np.uint8)
+    labels = (2 * disc).astype(np.uint8)
+    form = Form(clip, size, camera=camera)
+    jobs = tuple(Job(p, m, {}) for p in range(people) for m in range(motions))
+    files = [folder / f"{k}.npz" for k in range(len(jobs))]
     folder.mkdir()
-    np.save(folder / "frames.npy", (disc[..., None] * colour[:, None, None]).astype(np.uint8))
-    np.save(folder / "labels.npy", (2 * disc).astype(np.uint8))
-    np.save(folder / "factors.npy", factors)
-    np.save(folder / "person.npy", person)
-    np.save(folder / "motion.npy", motion)
-    np.save(folder / "landmarks.npy", np.zeros((len(person), 75, 2), np.float32))
+    for k, (file, job) in enumerate(zip(files, jobs, strict=True)):
+        rows = slice(k * clip, (k + 1) * clip)
+        filmed = 255 - frames[rows] if camera else None
+        points = np.zeros((clip, 3, 2), np.float32)
+        arrays = (frames[rows], filmed, labels[rows] // 2 * 255, labels[rows], factors[rows])
+        save_clip(file, Clip(*arrays, points, {}), job.person, job.motion)
+    pack_shard(files, folder / "00000")
+    description = {**describe(Plan(jobs, form)), "complete": True}
+    (folder / "dataset.json").write_text(json.dumps(description))
     return load_frames(folder)
 
 
@@ -123,6 +134,25 @@ def test_damaged_snapshot_is_named(avatars: Frames, tmp_path: Path) -> None:
 def test_missing_data_names_the_command(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="talking_heads dataset"):
         load_frames(tmp_path)
+
+
+def test_encoder_sees_the_cameras_pictures_where_there_are_any(
+    people: Frames, tmp_path: Path
+) -> None:
+    filmed, index = blobs(tmp_path / "filmed", 2, 1, 64, camera=True), np.arange(4)
+    torch.manual_seed(0)
+    seen, turn = data.seen(filmed, index, roll=0.0)
+    assert seen.shape == (4, 3, 64, 64) and not turn.any()
+    assert float(seen.mean()) > 0.3 > float(data.pictures(filmed, index).mean())  # it inverts
+    assert data.seen(people, index)[0].shape == (4, 3, 64, 64)  # imitated
+
+
+def test_data_of_other_factors_is_refused(people: Frames, tmp_path: Path) -> None:
+    file = tmp_path / "people" / "dataset.json"
+    description = json.loads(file.read_text())
+    file.write_text(json.dumps({**description, "factors": ["smile"]}))
+    with pytest.raises(UserError, match="factors"):
+        load_frames(file.parent)
 
 
 def test_pairs_share_motion_and_time(avatars: Frames, people: Frames) -> None:

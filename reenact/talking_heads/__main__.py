@@ -15,7 +15,7 @@ from rich.progress import track
 
 from reenact.errors import CommandLine, UserError, exit_on_user_error
 from reenact.talking_heads.clip import render_clip
-from reenact.talking_heads.dataset import designed_people, random_people, write_dataset
+from reenact.talking_heads.dataset import Form, designed_people, random_people, write_dataset
 from reenact.talking_heads.head_data import HeadData, load_head_data
 from reenact.talking_heads.motion import UNITS, neutral_motion, sample_motion
 from reenact.talking_heads.person import sample_person
@@ -92,19 +92,12 @@ def _clip(arguments: argparse.Namespace) -> None:
 
 
 def _dataset(arguments: argparse.Namespace) -> None:
-    common = {name: getattr(arguments, name) for name in ("first_motion", "stride", "plain")}
+    form = Form(arguments.frames, arguments.size, arguments.stride, arguments.camera)
+    common = {name: getattr(arguments, name) for name in ("first_motion", "plain")}
     if arguments.wish:
-        plan = designed_people(
-            arguments.wish, arguments.motions, arguments.frames, arguments.size, **common
-        )
+        plan = designed_people(arguments.wish, arguments.motions, form, **common)
     else:
-        plan = random_people(
-            arguments.people,
-            arguments.frames,
-            arguments.size,
-            first_seed=arguments.first_seed,
-            **common,
-        )
+        plan = random_people(arguments.people, form, first_seed=arguments.first_seed, **common)
     steps: Iterator[int] = write_dataset(plan, arguments.out, arguments.workers)
     for _ in track(steps, "clips", total=len(plan.jobs)):
         pass
@@ -167,7 +160,14 @@ def _parser() -> argparse.ArgumentParser:
     clip.add_argument("--out", type=Path, default=Path("clip.mp4"))
     bench = command("bench", _bench, "CPU time per frame.", 256)
     bench.add_argument("--frames", type=_positive, default=50)
-    _add_dataset_options(command("dataset", _dataset, "Training data as .npy files.", 192))
+    _add_dataset_options(
+        command(
+            "dataset",
+            _dataset,
+            "Training data; a second run goes on where the first was stopped.",
+            192,
+        )
+    )
     return parser
 
 
@@ -185,6 +185,9 @@ def _add_dataset_options(dataset: argparse.ArgumentParser) -> None:
         "--first-motion", type=int, default=0, help="people 2k and 2k+1 move alike"
     )
     dataset.add_argument("--plain", action="store_true", help="plain backgrounds")
+    dataset.add_argument(
+        "--camera", action="store_true", help="film the clips, too: what a webcam makes of them"
+    )
     dataset.add_argument(
         "--workers", type=_positive, default=os.cpu_count() or 1, help="processes (%(default)s)"
     )

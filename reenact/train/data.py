@@ -1,7 +1,7 @@
 """Rendered talking heads on disk, as `python -m reenact.talking_heads dataset` writes them.
 
-A data set is a folder of .npy files that are mapped into memory, one row per frame; `person` and `motion` say who
-and which clip a frame shows, so that the same motion on two people can be paired frame by frame.
+Pictures stay compressed in files that are mapped into memory; `person` and `motion` say who and which clip a frame
+shows, so that the same motion on two people can be paired frame by frame.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,9 @@ import torch
 from torch import Tensor
 
 from reenact.errors import UserError
+from reenact.talking_heads.motion import FACTORS
+from reenact.talking_heads.shards import Pictures, read_arrays, read_description
+from reenact.train import augment
 from reenact.train.run import DEVICE
 
 Index = npt.NDArray[np.intp]
@@ -21,45 +24,56 @@ Index = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Frames:
-    """N frames of talking heads."""
+    """N frames of talking heads; pictures are decoded when rows are taken."""
 
-    frames: npt.NDArray[np.uint8]  # [N,S,S,3] RGB
-    labels: npt.NDArray[np.uint8]  # [N,S,S] part ids, see talking_heads.surfaces.LABELS
+    frames: Pictures  # u8 [N,S,S,3] RGB
+    camera: Pictures | None  # the same as a webcam filmed it, where the data set has it
+    labels: Pictures  # u8 [N,S,S] part ids, see talking_heads.surfaces.LABELS
     factors: npt.NDArray[np.float32]  # [N,F] the deformation's known factors
-    person: npt.NDArray[np.int32]  # [N]
-    motion: npt.NDArray[np.int32]  # [N]
-    landmarks: npt.NDArray[np.float32]  # [N,L,2] pixels, see landmarks.LANDMARKS
+    person: npt.NDArray[np.int64]  # [N]
+    motion: npt.NDArray[np.int64]  # [N]
+    size: int  # side of the pictures in pixels
 
     def __len__(self) -> int:
         return len(self.frames)
 
-    @property
-    def size(self) -> int:
-        """Side of the pictures in pixels."""
-        return int(self.frames.shape[1])
-
 
 def load_frames(folder: Path) -> Frames:
-    """Map a data set's files into memory; a missing or unreadable one raises UserError."""
-    arrays = {}
-    for name in Frames.__dataclass_fields__:
-        file = folder / f"{name}.npy"
-        try:
-            arrays[name] = np.load(file, mmap_mode="r")
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"cannot read {file} ({error}); make the data set with "
-                f"`python -m reenact.talking_heads dataset --out {folder}`"
-            ) from error
-    if len({len(a) for a in arrays.values()}) != 1:
-        raise UserError(f"{folder}: its files differ in length; render the data set again")
-    return Frames(**arrays)
+    """Map a data set's files into memory; a missing, unreadable or unfinished one raises UserError."""
+    description = read_description(folder)
+    if tuple(description["factors"]) != FACTORS:
+        raise UserError(
+            f"{folder} was rendered with other factors than this version trains on; "
+            f"render it again with `python -m reenact.talking_heads dataset`"
+        )
+    arrays = read_arrays(folder, description)
+    names = ("frames", "labels", "factors", "person", "motion")
+    return Frames(
+        **{name: arrays[name] for name in names},
+        camera=arrays.get("camera"),
+        size=description["size"],
+    )
 
 
 def pictures(frames: Frames, index: Index) -> Tensor:
-    """Rows of a data set as a network sees them: f32 [n,3,S,S] in -1..1."""
-    batch = torch.from_numpy(frames.frames[index]).to(DEVICE)
-    return batch.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1
+    """Rows of a data set as a network draws them: f32 [n,3,S,S] in -1..1."""
+    return to_tensor(frames.frames[index])
+
+
+def seen(frames: Frames, index: Index, roll: float = augment.ROLL) -> tuple[Tensor, Tensor]:
+    """Rows of a data set as an encoder sees them [n,3,S,S], and the turn of each head [n] in radians.
+
+    The camera's pictures in a loosely held window (see augment.jitter_window), or a quick imitation where nothing was
+    filmed.
+    """
+    if frames.camera is None:
+        return augment.camera(pictures(frames, index), roll)
+    return augment.jitter_window(to_tensor(frames.camera[index]), roll)
+
+
+def to_tensor(batch: npt.NDArray[np.uint8]) -> Tensor:
+    """u8 [n,S,S,3] -> f32 [n,3,S,S] in -1..1, where the training runs."""
+    return torch.from_numpy(batch).to(DEVICE).permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1
 
 
 def pair_index(avatars: Frames, people: Frames) -> npt.NDArray[np.intp]:

@@ -14,8 +14,8 @@ from reenact.encoders import EncoderDims
 from reenact.hybrid import Puppeteer
 from reenact.spaces import Dims
 from reenact.talking_heads.motion import FACTORS, factor_scale
-from reenact.train import augment, losses
-from reenact.train.data import Frames, Index, pictures
+from reenact.train import data, losses
+from reenact.train.data import Frames, Index
 from reenact.train.run import DEVICE, Average, Run, descend, learning_rate, mixed_precision, prepare
 from reenact.train.sheet import to_uint8, write_sheet
 
@@ -82,7 +82,7 @@ class EncoderStage:
         """One update."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.peak, spent)
-        seen, turn = augment.camera(pictures(self.frames, index))
+        seen, turn = data.seen(self.frames, index)
         with mixed_precision():
             motion = self.model.motion(seen).float()
         loss = losses.factor(motion, self.motion(index, turn), self.importance)
@@ -92,8 +92,9 @@ class EncoderStage:
     def show(self) -> None:
         """Held-out frames, each clean above what the camera makes of it."""
         unseen = np.flatnonzero(self.held_out)
-        clean = pictures(self.frames, unseen[np.linspace(0, len(unseen) - 1, 8).astype(int)])
-        seen, _ = augment.camera(clean)
+        shown = unseen[np.linspace(0, len(unseen) - 1, 8).astype(int)]
+        clean = data.pictures(self.frames, shown)
+        seen, _ = data.seen(self.frames, shown)
         sheet = [list(to_uint8(clean)), list(to_uint8(seen))]
         write_sheet(sheet, self.folder / f"encoder_{self.run.step:06d}.png")
 
@@ -104,7 +105,7 @@ class EncoderStage:
         index = np.flatnonzero(self.held_out)[:: max(1, int(self.held_out.sum()) // 128)]
         torch_state = torch.get_rng_state()
         torch.manual_seed(0)
-        seen, turn = augment.camera(pictures(self.frames, index))
+        seen, turn = data.seen(self.frames, index)
         torch.set_rng_state(torch_state)
         predicted, known = self.model.motion(seen), self.motion(index, turn)
         self.model.train()

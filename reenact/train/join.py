@@ -17,7 +17,7 @@ from torch import Tensor
 
 from reenact.errors import UserError
 from reenact.hybrid import Puppeteer
-from reenact.train import augment, losses
+from reenact.train import augment, data, losses
 from reenact.train.data import Index, pair_index, pictures
 from reenact.train.encoder import EncoderStage
 from reenact.train.generator import (
@@ -96,7 +96,7 @@ class JoinStage:
 
     def reenact(self, who: Index, drivers: Index) -> Tensor:
         """L_pix + L_edge of the re-enacted picture (whole, and a window), L_fac of its motion."""
-        seen, _ = augment.camera(pictures(self.people, drivers), roll=0.0)
+        seen, _ = data.seen(self.people, drivers, roll=0.0)
         rows, window = self.pairs[who, drivers], face_window()
         target = pictures(self.avatars, rows)
         weight = losses.part_weights(torch.from_numpy(self.avatars.labels[rows]).to(DEVICE))
