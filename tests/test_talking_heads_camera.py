@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ pytest.importorskip("numba")
 
 from reenact.errors import UserError
 from reenact.talking_heads.camera import film, sample_conditions
+from reenact.talking_heads.lights import LIGHTS
+from reenact.talking_heads.rooms import BACKGROUNDS
+from reenact.talking_heads.scene import Scene, make_scene
 
 SIZE = 96
 PERFECT: dict[str, Any] = {
@@ -95,3 +99,38 @@ def test_any_size_and_a_single_frame(size: int, count: int) -> None:
     for codec in ("none", "mjpg", "h264"):
         out = film(*scene(count, size), 7, 25, {"codec": codec, "scale": 0.53})
         assert out.shape == (count, size, size, 3) and out.dtype == np.uint8
+
+
+def test_every_light_and_background_is_drawn_on_wish() -> None:
+    for k, light in enumerate(LIGHTS):
+        scene = make_scene(40 + k, 64, {"light": light})
+        strengths = np.concatenate([scene.light.colours.ravel(), scene.light.exposure])
+        assert np.isfinite(strengths).all() and (strengths >= 0).all()
+    for background in BACKGROUNDS:
+        one, two = (make_scene(3, 64, {"background": background}).background for _ in range(2))
+        np.testing.assert_array_equal(one, two)
+        assert one.shape == (64, 64, 3) and one.min() >= 0 and one.max() <= 1
+        assert (one.std((0, 1)) < 1e-6).all() == (background == "plain")
+
+
+def test_lights_come_from_where_their_names_say() -> None:
+    def mean(light: str, pick: Callable[[Scene], float]) -> float:
+        return float(np.mean([pick(make_scene(s, 32, {"light": light})) for s in range(12)]))
+
+    def height(scene: Scene) -> float:
+        return float(scene.light.directions[0, 1])
+
+    def behind(scene: Scene) -> float:
+        return float(scene.background.mean())
+
+    def red_over_blue(scene: Scene) -> float:
+        return float(scene.light.colours[0, 0] / scene.light.colours[0, 2])
+
+    assert mean("ceiling", height) > 0.6 > mean("window", height) > 0 > mean("screen", height)
+    assert mean("low_key", behind) < 0.5 * mean("soft", behind) < 0.5 * mean("rim", behind)
+    assert mean("golden", red_over_blue) > 3 and mean("screen", red_over_blue) < 1
+
+
+def test_an_unknown_background_is_named() -> None:
+    with pytest.raises(UserError, match="volcano"):
+        make_scene(1, 32, {"background": "volcano"})

@@ -4,23 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from reenact.errors import UserError
-from reenact.talking_heads.raster import SAMPLES, Floats
+from reenact.talking_heads.lights import LIGHT_ODDS, LIGHTS, draw_light
+from reenact.talking_heads.optics import tone
+from reenact.talking_heads.raster import SAMPLES, Floats, compiled
 from reenact.talking_heads.rig import Posed
+from reenact.talking_heads.rooms import BACKGROUND_ODDS, BACKGROUNDS, paint_background
 from reenact.talking_heads.surfaces import Light
 
-LIGHTS = ("soft", "window", "studio", "warm", "night")
-BACKGROUNDS = ("plain", "gradient", "room")
 SHADOW_SIZE = 256
 
 _FIELD_OF_VIEW = 0.32  # rad; a portrait lens
 _SHADOW_HALF = 1.6  # dm around the head that the shadow map covers
-_LIGHT_ODDS = (0.36, 0.26, 0.18, 0.12, 0.08)
-_BACKGROUND_ODDS = (0.25, 0.35, 0.40)
+_DAYLIGHT = ("soft", "window", "golden", "rim", "high_key", "studio", "ceiling")
 
 Vector = npt.NDArray[np.float64]
 
@@ -103,101 +102,33 @@ def make_scene(seed: int, size: int, wish: Mapping[str, Any] | None = None) -> S
     """
     wish = wish or {}
     rng = np.random.default_rng([seed, 9])
-    light = str(rng.choice(LIGHTS, p=_LIGHT_ODDS))
-    background = str(rng.choice(BACKGROUNDS, p=_BACKGROUND_ODDS))
-    light, background = wish.get("light", light), wish.get("background", background)
-    for name, known in ((light, LIGHTS), (background, BACKGROUNDS)):
-        if name not in known:
-            raise UserError(
-                f"'{name}' is no light or background here; choose one of {', '.join(known)}."
-            )
-    return Scene(
-        _light(light, np.random.default_rng([seed, 10])), _background(background, rng, size)
+    light = str(wish.get("light", rng.choice(LIGHTS, p=LIGHT_ODDS)))
+    if light not in LIGHTS:
+        raise UserError(f"'{light}' is no light here; choose one of {', '.join(LIGHTS)}.")
+    background = str(wish.get("background", _place(light, rng)))
+    if background not in BACKGROUNDS:
+        raise UserError(
+            f"'{background}' is no background here; choose one of {', '.join(BACKGROUNDS)}."
+        )
+    lamps = draw_light(light, np.random.default_rng([seed, 10]))
+    picture = paint_background(background, np.random.default_rng([seed, 11]), size, lamps.side)
+    _expose(picture, lamps.behind.astype(np.float32))
+    return Scene(lamps.light, picture)
+
+
+def _place(light: str, rng: np.random.Generator) -> str:
+    """A background where such a light is to be expected."""
+    never = {"bokeh" if light in _DAYLIGHT else "outdoors"}
+    odds = np.array(
+        [0 if b in never else p for b, p in zip(BACKGROUNDS, BACKGROUND_ODDS, strict=True)]
     )
+    return str(rng.choice(BACKGROUNDS, p=odds / odds.sum()))
 
 
-def _colour(warmth: float) -> Vector:
-    """White light made warmer (> 0) or cooler (< 0)."""
-    return np.array([1 + 0.35 * warmth, 1 + 0.02 * warmth, 1 - 0.4 * warmth])
-
-
-def _direction(azimuth: float, elevation: float) -> Vector:
-    flat = np.cos(elevation)
-    return np.array([np.sin(azimuth) * flat, np.sin(elevation), np.cos(azimuth) * flat])
-
-
-def _light(kind: str, rng: np.random.Generator) -> Light:
-    """Lamps of a kind; the key always comes from above and in front enough to light both eyes."""
-    index = LIGHTS.index(kind)
-    key_strength = (0.75, 1.25, 1.15, 1.05, 0.95)[index]
-    room = (0.60, 0.40, 0.42, 0.42, 0.32)[index]
-    warmth = (0.0, -0.15, 0.0, 0.55, rng.choice([-0.6, 0.5]))[index] + rng.normal(0, 0.12)
-    side = rng.choice([-1.0, 1.0])
-    azimuth = side * rng.uniform(0.15, 1.0)
-    elevation = rng.uniform(0.25, 0.85)
-    directions = np.stack(
-        [
-            _direction(azimuth, elevation),
-            _direction(-side * rng.uniform(0.5, 1.3), rng.uniform(-0.1, 0.5)),
-            _direction(rng.choice([-1.0, 1.0]) * rng.uniform(2.1, 2.8), rng.uniform(0.2, 0.8)),
-        ]
-    )
-    colours = np.stack(
-        [
-            _colour(warmth) * key_strength,
-            _colour(rng.normal(0, 0.25)) * rng.uniform(0.10, 0.40),
-            _colour(rng.normal(0, 0.3)) * (rng.uniform(0.3, 1.3) if rng.random() < 0.5 else 0.1),
-        ]
-    )
-    harmonics = np.zeros((9, 3))
-    harmonics[0] = _colour(rng.normal(0, 0.15)) * room * rng.uniform(0.9, 1.15)
-    harmonics[1] = harmonics[0] * rng.uniform(0.12, 0.35)
-    harmonics[2] = harmonics[0] * rng.uniform(0.05, 0.25)
-    harmonics[3] = harmonics[0] * rng.normal(0, 0.12)
-    harmonics[4:] = harmonics[0] * rng.normal(0, 0.04, (5, 1))
-    exposure = rng.uniform(0.95, 1.2) / _brightness(directions, colours, harmonics)
-    balance = np.exp(rng.normal(0, 0.025, 3)) * exposure
-    arrays = (directions, colours, harmonics, balance)
-    return Light(*(np.ascontiguousarray(a, np.float32) for a in arrays))
-
-
-def _brightness(directions: Vector, colours: Vector, harmonics: Vector) -> float:
-    """Mean light on the front of a face: what an automatic exposure would measure."""
-    total = 0.0
-    for normal in ((0, 0, 1), (0.6, 0, 0.8), (-0.6, 0, 0.8), (0, 0.5, 0.86), (0, -0.4, 0.92)):
-        lamps = np.maximum((directions @ np.array(normal) + 0.2) / 1.2, 0)
-        x, y, z = normal
-        room = harmonics[0] + harmonics[1] * y + harmonics[2] * z + harmonics[3] * x
-        total += float((lamps @ colours + room).mean()) / 5
-    return total
-
-
-def _background(kind: str, rng: np.random.Generator, size: int) -> Floats:
-    """One soft colour, a gradient of two, or the blurred shapes of a room."""
-    base = float(rng.uniform(0.15, 0.85))
-    first, second = (
-        np.clip(base * rng.uniform(0.7, 1.3) * np.exp(rng.normal(0, 0.07, 3)), 0.04, 0.95)
-        for _ in range(2)
-    )
-    if kind == "plain":
-        return np.ascontiguousarray(np.broadcast_to(first, (size, size, 3)), np.float32)
-    y, x = (np.mgrid[0:size, 0:size] + 0.5) / size - 0.5
-    angle = rng.uniform(0, 2 * np.pi)
-    blend = np.clip(0.5 + x * np.cos(angle) + y * np.sin(angle), 0, 1)[..., None]
-    picture = (first * (1 - blend) + second * blend).astype(np.float32)
-    return _room(picture, rng) if kind == "room" else picture
-
-
-def _room(picture: Floats, rng: np.random.Generator) -> Floats:
-    """Furniture, pictures and windows out of focus: upright blurred boxes, some brighter."""
-    size = picture.shape[0]
-    mean = picture.mean((0, 1))
-    for _ in range(int(rng.integers(4, 12))):
-        x, y = rng.uniform(-0.2, 1.0, 2) * size
-        width, height = rng.uniform(0.1, 0.5, 2) * size
-        colour = np.clip(mean * np.exp(rng.normal(0, 0.3) + rng.normal(0, 0.07, 3)), 0.03, 0.97)
-        corner, opposite = (int(x), int(y)), (int(x + width), int(y + height))
-        cv2.rectangle(picture, corner, opposite, [float(c) for c in colour], -1)
-    return np.asarray(
-        cv2.GaussianBlur(picture, (0, 0), size * float(rng.uniform(0.015, 0.05))), np.float32
-    )
+@compiled
+def _expose(picture: Floats, light: Floats) -> None:
+    """Reflectances under a light f32[3] become display values in [0, 1], in place."""
+    for y in range(picture.shape[0]):
+        for x in range(picture.shape[1]):
+            for c in range(3):
+                picture[y, x, c] = min(tone(max(picture[y, x, c], 0.0) * light[c]), 1.0)
