@@ -15,6 +15,8 @@ def parser() -> CommandLine:
     add("--output", action="append", help="window, vcam, vcam:/dev/videoN, FILE.mp4 or none; "
         "may be repeated (default: window)")  # fmt: skip
     add("--avatar", help="name of a built-in avatar or an .avatar file (default: the first)")
+    add("--edit", action="append", default=[], metavar="FILE=STRENGTH",
+        help="change the avatar by an .edit file, e.g. smile.edit=0.8; may be repeated")  # fmt: skip
     add("--backend", default="auto", help="auto, openvino, onnxruntime or torch (default: auto)")
     add("--max-frames", type=int, metavar="N", help="stop after N pictures")
     add("--every-frame", action="store_true", help="render each frame of a file exactly once")
@@ -40,6 +42,7 @@ def main() -> int:
             "run `pip install -e .` with it, or start the Python that has it"
         ) from error
     as_json, outputs = words.pop("json"), words.pop("output") or ["window"]
+    words["edits"] = words.pop("edit")
     if words.pop("list_avatars"):
         print("\n".join(starter_avatars()))
         return 0

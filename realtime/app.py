@@ -1,12 +1,13 @@
 """From the words of the command line to a running show, and everything closed behind it."""
 
 import itertools
+import math
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,6 +23,7 @@ from realtime.puppet import Puppet
 from realtime.sources import CameraFeed, EveryFrame, FileFeed, InputLost, Live, Source
 from realtime.stats import Stats
 from reenact.avatar import Avatar, find_avatar, load_avatar, starter_avatars
+from reenact.edits import edited, load_edit
 from reenact.errors import UserError
 
 
@@ -32,6 +34,7 @@ class Options:
     input: str = "0"
     outputs: Sequence[str] = ("window",)
     avatar: str | None = None
+    edits: Sequence[str] = ()
     backend: str = "auto"
     max_frames: int | None = None
     every_frame: bool = False
@@ -68,7 +71,7 @@ def run(
     size = parse_size(options.size) if options.size is not None else None
     limits = _limits(options)
     every_frame = _every_frame(options, what)
-    avatar = load_avatar(_avatar_file(options.avatar))
+    avatar = _edited(load_avatar(_avatar_file(options.avatar)), options.edits)
     with _ctrl_c() as stop, ExitStack() as stack:
         source = _source(what, stats, every_frame)
         stack.callback(source.close)
@@ -114,6 +117,21 @@ def _avatar_file(name: str | None) -> Path:
     for path in starter_avatars().values():
         return path
     raise UserError("this copy came without avatars: name a file with --avatar FILE.avatar")
+
+
+def _edited(avatar: Avatar, words: Sequence[str]) -> Avatar:
+    """The avatar with its edits, each as FILE=STRENGTH; costs nothing per frame."""
+    edits = []
+    for word in words:
+        file, _, strength = word.rpartition("=")
+        try:
+            amount = float(strength)
+        except ValueError:
+            amount = math.nan
+        if not file or not math.isfinite(amount):
+            raise UserError(f"--edit {word}: give a file and how much of it, like smile.edit=0.8")
+        edits.append((load_edit(Path(file)), amount))
+    return replace(avatar, styles=edited(avatar.styles, avatar.fingerprint, edits))
 
 
 def _source(what: Input, stats: Stats, every_frame: bool) -> Source:

@@ -1,6 +1,11 @@
-"""reenact import FILE: a StyleGAN2 checkpoint of another code base becomes one of ours."""
+"""Bring your own: generators and edits of other code bases.
+
+reenact import FILE                      a StyleGAN2 checkpoint becomes one of ours
+reenact edit FILE --generator CHECKPOINT    a direction in its W or W+ becomes an edit
+"""
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -10,11 +15,14 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from reenact import spaces
+from reenact.edits import SUFFIX, save_edit
 from reenact.errors import CommandLine, UserError, exit_on_user_error
 
 if TYPE_CHECKING:
     from reenact.foreign import Foreign
 
+LIMITS = (-3.0, 3.0)
+"""Strengths that published directions are mostly used with."""
 LICENCE = (
     "The licence is the one its authors gave it, not Reenact's: weights trained on FFHQ "
     "(NVIDIA's, e4e's, pSp's) are for non-commercial use."
@@ -27,8 +35,7 @@ def import_checkpoint(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out or path.with_suffix(".safetensors")
     if out.exists() and not arguments.force:
         raise UserError(f"{out} is there already; add --force to replace it, or name another --out")
-    if find_spec("torch") is None or find_spec("safetensors") is None:
-        raise UserError('importing needs PyTorch; run `pip install -e ".[train]"`')
+    need_torch()
     from reenact.checkpoint import save_generator
     from reenact.foreign import read_foreign
 
@@ -40,6 +47,41 @@ def import_checkpoint(arguments: argparse.Namespace) -> None:
     with console.status(f"writing {out}"):
         save_generator(found.generator, out, {"origin": found.origin, "license": LICENCE})
     console.print(f"written      {out}")
+
+
+def need_torch() -> None:
+    """Raise a UserError where PyTorch is not installed."""
+    if find_spec("torch") is None or find_spec("safetensors") is None:
+        raise UserError('importing needs PyTorch; run `pip install -e ".[train]"`')
+
+
+def import_edit(arguments: argparse.Namespace) -> None:
+    """Make an edit of a published direction or of a channel, for one generator."""
+    need_torch()
+    from reenact.checkpoint import load_generator
+    from reenact.field_edits import channel_edit, direction_edit
+
+    source: str = arguments.source
+    is_channel = re.fullmatch(r"\d+_\d+", source) is not None
+    name = arguments.name or (f"channel {source}" if is_channel else Path(source).stem)
+    out: Path = arguments.out or Path(f"{name.replace(' ', '_')}{SUFFIX}")
+    generator, _ = load_generator(arguments.generator)
+    limits = tuple(arguments.limits)
+    if is_channel:
+        edit = channel_edit(generator, source, name, limits)
+    else:
+        rows, component = arguments.rows, arguments.component
+        edit = direction_edit(generator, Path(source), name, rows, component, limits)
+    save_edit(edit, out)
+    print(f"written {out}: {edit.name!r}, strengths from {limits[0]:g} to {limits[1]:g}")
+
+
+def row_range(text: str) -> slice:
+    """Rows of W+ as "4-7", both included, for argparse."""
+    found = re.fullmatch(r"(\d+)-(\d+)", text)
+    if found is None or int(found[1]) > int(found[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no range of rows like 4-7")
+    return slice(int(found[1]), int(found[2]) + 1)
 
 
 def description(found: "Foreign") -> Iterator[str]:
@@ -62,7 +104,8 @@ def description(found: "Foreign") -> Iterator[str]:
 
 
 def parse() -> argparse.Namespace:
-    parser = CommandLine(prog="reenact", description=__doc__)
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = CommandLine(prog="reenact", description=__doc__, formatter_class=layout)
     commands = parser.add_subparsers(required=True)
     about = "Read NVIDIA's .pkl or rosinality's, e4e's, pSp's .pt; no code in it is ever run."
     sub = commands.add_parser("import", help=about, description=about)
@@ -70,6 +113,18 @@ def parse() -> argparse.Namespace:
     sub.add_argument("--out", type=Path, help="default: beside the file, as .safetensors")
     sub.add_argument("--force", action="store_true", help="replace what is there")
     sub.set_defaults(run=import_checkpoint)
+    about = "InterFaceGAN's .npy/.pt, GANSpace's .npz/.pt, or a StyleSpace channel like 9_409."
+    sub = commands.add_parser("edit", help=about, description=about)
+    sub.add_argument("source", metavar="FILE|LAYER_CHANNEL")
+    sub.add_argument("--generator", type=Path, required=True, help="whose W it is a direction in")
+    sub.add_argument("--name", help="default: the file's")
+    sub.add_argument(
+        "--rows", type=row_range, default=slice(None), metavar="A-B", help="default: all of W+"
+    )
+    sub.add_argument("--component", type=int, metavar="K", help="which principal component")
+    sub.add_argument("--limits", type=float, nargs=2, default=LIMITS, metavar=("LOW", "HIGH"))
+    sub.add_argument("--out", type=Path, help=f"default: NAME{SUFFIX}")
+    sub.set_defaults(run=import_edit)
     return parser.parse_args()
 
 

@@ -12,7 +12,17 @@ import pytest
 ROOT = Path(__file__).parents[1]
 RANKS = {"reenact": 0, "engines": 1, "export": 2, "realtime": 2, "run_live": 3}
 
-NETWORKS = ("ops", "generator", "encoders", "hybrid", "graphs", "checkpoint", "unpickle", "foreign")
+NETWORKS = (
+    "ops",
+    "generator",
+    "encoders",
+    "hybrid",
+    "graphs",
+    "checkpoint",
+    "unpickle",
+    "foreign",
+    "field_edits",
+)
 COMMANDS = ("reenact.__main__", "reenact.train", "export")
 WITH_TORCH = (*(f"reenact.{name}" for name in NETWORKS), *COMMANDS, "engines.torch_engine")
 """The only modules and packages that may import torch, or one another, at all."""
@@ -116,7 +126,14 @@ def test_rule_allows(module: str, source: str) -> None:
 def live_modules() -> list[str]:
     """The modules of the live app that exist, but for scripts."""
     names = [module_name(file) for file in source_files() if file.name != "__main__.py"]
-    live = ("reenact.spaces", "reenact.face", "reenact.avatar", "reenact.errors", "reenact.starter")
+    live = (
+        "reenact.spaces",
+        "reenact.face",
+        "reenact.avatar",
+        "reenact.edits",
+        "reenact.errors",
+        "reenact.starter",
+    )
     whole = (*live, "engines", "realtime", "run_live")
     wrappers = tuple(n for n in names if n.endswith("_engine") or n.startswith("engines.cuda_by_"))
     return [name for name in names if within(name, whole) and not within(name, wrappers)]

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from live_fakes import a_model, an_avatar, avatar_file, read_video, write_video
+from live_fakes import DIMS, a_model, an_avatar, avatar_file, read_video, write_video
 
 import realtime.app
 import run_live
@@ -21,8 +21,10 @@ from realtime import cameras, outputs, sources
 from realtime.app import Options, run
 from realtime.models import Model
 from reenact.avatar import save_avatar
+from reenact.edits import Edit, save_edit
 from reenact.errors import UserError
 from reenact.face import Box, FaceFinder
+from reenact.spaces import style_count
 
 ROOT = Path(run_live.__file__).parent
 Live = Callable[..., tuple[int, str, str]]
@@ -83,6 +85,21 @@ def test_every_frame_becomes_a_frame(live: Live, film: Path, tmp_path: Path) -> 
     levels = [picture.mean() for picture in pictures]
     assert levels[-1] > levels[0] + 20, "frame k shows frame k"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "o.mp4", "starter"]
+
+
+def an_edit() -> Edit:
+    styles = np.full(style_count(DIMS), 0.2, np.float32)
+    return Edit("lighter", styles, np.array([-1, 2], np.float32), "f00d", "CC0-1.0")
+
+
+def test_an_edit_changes_the_avatar(live: Live, film: Path, tmp_path: Path) -> None:
+    save_edit(an_edit(), tmp_path / "lighter.edit")
+    levels = []
+    for number, words in enumerate(([], ["--edit", f"{tmp_path}/lighter.edit=1.5"])):
+        out = tmp_path / f"{number}.mp4"
+        assert live("--input", film, "--output", out, *words)[0] == 0
+        levels.append(read_video(out)[0].mean())
+    assert levels[1] - levels[0] == pytest.approx(100 * 0.2 * 1.5, abs=3)
 
 
 @pytest.mark.usefixtures("faces")
@@ -265,6 +282,11 @@ BAD = {
     "unknown avatar": ("--avatar Testo", nothing_else, "no avatar 'Testo'.*did you mean testa"),
     "damaged avatar": ("--avatar {}/text.avatar", nothing_else, "not a whole avatar file"),
     "foreign avatar": ("--avatar {}/foreign.avatar", nothing_else, "made for another generator"),
+    "foreign edit": ("--edit {}/foreign.edit=1", nothing_else, "made for another generator"),
+    "damaged edit": ("--edit {}/text.edit=1", nothing_else, "not a whole edit file"),
+    "missing edit": ("--edit {}/no.edit=1", nothing_else, "cannot read the edit"),
+    "edit without a strength": ("--edit {}/foreign.edit", nothing_else, "smile.edit=0.8"),
+    "edit of no strength": ("--edit {}/foreign.edit=nan", nothing_else, "smile.edit=0.8"),
     "odd size": ("--size 333", nothing_else, "odd.*--size 334"),
     "odd width": ("--size 641x480", nothing_else, "odd.*--size 642x480"),
     "no virtual-camera driver": ("--output vcam", no_driver, "no virtual-camera driver.*modprobe"),
@@ -291,10 +313,11 @@ def test_bad_input_is_one_sentence_and_code_2(
 ) -> None:
     (tmp_path / "folder.mp4").mkdir()
     (tmp_path / "empty.mp4").touch()
-    for name in ("text.mp4", "text.avatar"):
+    for name in ("text.mp4", "text.avatar", "text.edit"):
         (tmp_path / name).write_text("not what it says")
     cv2.imwrite(str(tmp_path / "grey.png"), np.full((64, 96, 3), 90, np.uint8))
     save_avatar(replace(an_avatar(), fingerprint="beef"), tmp_path / "foreign.avatar")
+    save_edit(replace(an_edit(), fingerprint="beef"), tmp_path / "foreign.edit")
     words, prepare, sentence = BAD[case]
     given = words.replace("{}", str(tmp_path)).split()
     if given and "--input" not in given:
