@@ -28,14 +28,13 @@ def paint_person(person: Person, parts: Sequence[Part], face: Face) -> Paint:
     marks[brow > 0.35] = LABELS["brow"]
     marks[lip > 0.5] = LABELS["mouth"]
     hair = by_name.get("hair")
-    empty = np.zeros((2, 2, 2), np.float32)
     frame = person.glasses.rgb if person.glasses else (0.0, 0.0, 0.0)
     return Paint(
         skin=np.ascontiguousarray(np.dstack([albedo, gloss]), np.float32),
         marks=marks,
         iris=iris_map(person.eye_rgb, person.seed, look["eye_white"]),
         lash=strands.lash_map(person.seed, look["lashes"]),
-        hair=strands.hair_map(hair.uv, hair.triangles, hair.rest, 3) if hair else empty,
+        hair=_hair(person, hair),
         hair_colour=np.asarray(hair_colour, np.float32),
         hair_lean=4.0 if person.hair.startswith("afro") else 0.8,
         lash_colour=np.asarray(0.25 * hair_colour * (1 - look["lashes"]) + 0.006, np.float32),
@@ -47,6 +46,14 @@ def paint_person(person: Person, parts: Sequence[Part], face: Face) -> Paint:
         roughness=look["roughness"],
         eye_radius=_eye_radius(by_name["eyes"].rest),
     )
+
+
+def _hair(person: Person, hair: Part | None) -> Floats:
+    if hair is None:
+        return np.zeros((2, 2, 2), np.float32)
+    if person.haircut is not None:
+        return strands.lock_map(person.seed, person.haircut.coil)
+    return strands.hair_map(hair.uv, hair.triangles, hair.rest, 3)
 
 
 def full_look(person: Person) -> dict[str, float]:

@@ -141,7 +141,7 @@ def coverage(
     if material == LASH:
         return nearest(alphas[0], u, v)
     alpha = nearest(alphas[1], u, v)
-    if alpha > 0:
+    if alpha > 0 and cut.back < 5:
         x = p * rest[a, 0] + q * rest[b, 0] + r * rest[c, 0]
         y = p * rest[a, 1] + q * rest[b, 1] + r * rest[c, 1]
         z = p * rest[a, 2] + q * rest[b, 2] + r * rest[c, 2]
@@ -172,8 +172,8 @@ def visibility(
     n = depth.shape[0]
     for f in range(len(triangles)):
         m = material[f]
-        if shadow and m not in _SHADOW_THROWERS:
-            continue
+        if shadow and (m not in _SHADOW_THROWERS or (m == HAIR and (f >> 4) & 1)):
+            continue  # half of the locks throw shadow enough
         a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
         area = (screen[b, 0] - screen[a, 0]) * (screen[c, 1] - screen[a, 1])
         area -= (screen[b, 1] - screen[a, 1]) * (screen[c, 0] - screen[a, 0])
@@ -222,24 +222,33 @@ def _fill(
         zc += shift * zc * zc
     step_a = (by - cy) * scale
     step_b = (cy - ay) * scale
+    step_c = -step_a - step_b
     x0, x1, y0, y1 = box
     px = np.float32(x0) + np.float32(0.5)
     for y in range(y0, y1 + 1):
         py = np.float32(y) + np.float32(0.5)
         wa = ((bx - px) * (cy - py) - (by - py) * (cx - px)) * scale
         wb = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) * scale
-        for x in range(x0, x1 + 1):
+        first, last = 0, x1 - x0  # locks are thin and slanted: most of their boxes is empty
+        for w, step in ((wa, step_a), (wb, step_b), (np.float32(1) - wa - wb, step_c)):
+            if step > zero:
+                first = max(first, int(min(-w / step, np.float32(x1))) - 1)
+            elif step < zero:
+                last = min(last, int(min(w / -step, np.float32(x1))) + 1)
+        wa += np.float32(first) * step_a
+        wb += np.float32(first) * step_b
+        for x in range(x0 + first, x0 + last + 1):
             wc = np.float32(1) - wa - wb
             if wa >= zero and wb >= zero and wc >= zero:
                 z = wa * za + wb * zb + wc * zc
                 if z > depth[y, x]:
                     seen = True
                     if m in _CARDS:
-                        weights = (wa * za / z, wb * zb / z, wc * zc / z)
-                        alpha = coverage(corners, weights, m, *cards)
+                        # Cards are small: perspective within one can be left out.
+                        alpha = coverage(corners, (wa, wb, wc), m, *cards)
                         # Samples of a pixel get the thresholds 1/8, 3/8, 5/8, 7/8: ordered dither.
-                        step = (y & 1) * 2 + ((x + y) & 1)
-                        seen = alpha > (0.4 if shadow else 0.125 + 0.25 * step)
+                        dither = (y & 1) * 2 + ((x + y) & 1)
+                        seen = alpha > (0.4 if shadow else 0.125 + 0.25 * dither)
                     if seen:
                         depth[y, x] = z
                         index[y, x] = f

@@ -8,6 +8,7 @@ import numpy as np
 from reenact.talking_heads.formats import Floats, Ints
 from reenact.talking_heads.glasses import glasses_mesh
 from reenact.talking_heads.head_data import HeadData, Mesh
+from reenact.talking_heads.made import grown_hair
 from reenact.talking_heads.person import Person
 
 # How a head rotation is shared along the neck.
@@ -53,8 +54,8 @@ class Rig:
     def __init__(self, data: HeadData, person: Person) -> None:
         self._data, self._person = data, person
         self._joints = data.joints(person.vertices)
-        worn = _worn(data, person)
         eyes = self._joints[[data.bone(name) for name in _EYE_BONES]].mean(0)
+        worn = _worn(data, person, eyes)
         self.parts = [_part(data, person, name, mesh, rest - eyes) for name, mesh, rest in worn]
         self._join([mesh for _, mesh, _ in worn], [rest for _, _, rest in worn])
         self._corners = _mouth_corners(data)
@@ -129,7 +130,7 @@ def _with_rest(names: tuple[str, ...], units: Floats, rest: Floats) -> Floats:
     return weights
 
 
-def _worn(data: HeadData, person: Person) -> list[tuple[str, Mesh, Floats]]:
+def _worn(data: HeadData, person: Person, eyes: Floats) -> list[tuple[str, Mesh, Floats]]:
     """The parts of a person in drawing order: name, mesh, rest positions f32[P,3]."""
     names = {
         "skin": "skin",
@@ -139,7 +140,7 @@ def _worn(data: HeadData, person: Person) -> list[tuple[str, Mesh, Floats]]:
         "tongue": "tongue01",
         "brow": person.brow,
         "lash": person.lash,
-        "hair": person.hair,
+        "hair": person.hair if person.hair in data.meshes else "none",
         "cloth": person.cloth,
     }
     worn = []
@@ -148,6 +149,9 @@ def _worn(data: HeadData, person: Person) -> list[tuple[str, Mesh, Floats]]:
             mesh = data.meshes[name]
             rest = mesh.fit(person.vertices)
             worn.append((part, mesh, _shrunk(rest) if part in ("teeth", "tongue") else rest))
+    hair = grown_hair(data, person, eyes)
+    if hair is not None:
+        worn.append(("hair", *hair))
     if person.glasses is not None:
         worn.append(("frame", *glasses_mesh(data, person.vertices, person.glasses)))
     return worn

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reenact.talking_heads import strands
+from reenact.talking_heads.locks import EYES, Hairline, growth
 from reenact.talking_heads.person import Person
 from reenact.talking_heads.raster import CLOTH, Floats, HairCut, Ints, visibility
 from reenact.talking_heads.rig import Part
@@ -165,7 +166,7 @@ def paint_skin(
     log_albedo += lip[..., None] * _lip_tint(look, tone)
     line = np.exp(-(((face.y - _MOUTH_LINE) / 0.008) ** 2)) * (face.side < 0.25) * (face.z > 1.2)
     log_albedo -= line[..., None] * np.float32(0.35)
-    hairy = _beard(face, rng) * (1 - lip) * person.beard + _scalp(face, rng) * (
+    hairy = _beard(face, rng) * (1 - lip) * person.beard + _scalp(face, person.hairline, rng) * (
         0.75 if person.hair != "none" else 0.25
     )
     stubble = np.log(np.clip(np.asarray(person.hair_rgb) * 0.8 + 0.008, 0.004, 0.5)).astype(
@@ -239,12 +240,11 @@ def _beard(face: Face, rng: np.random.Generator) -> Floats:
     return np.asarray(np.maximum(jaw * (1 - gap), moustache) * grain, np.float32)
 
 
-def _scalp(face: Face, rng: np.random.Generator) -> Floats:
+def _scalp(face: Face, line: Hairline, rng: np.random.Generator) -> Floats:
     """Where hair grows on the head: its roots shade the skin."""
-    line = np.interp(face.side, (0.0, 0.3, 0.5, 0.62, 0.72), (7.86, 7.85, 7.74, 7.45, 7.15))
-    above = ramp(-0.03, 0.09, face.y - line + 0.012 * noise(rng, SKIN_SIZE, (64, 64), 1))
-    behind = ramp(0.45, 0.15, face.z) * ramp(6.75, 6.95, face.y)
-    return np.asarray(np.maximum(above, behind), np.float32)
+    grain = 0.012 * noise(rng, SKIN_SIZE, (64, 64), 1)
+    x, y, z = (a.astype(np.float64) for a in (face.x, face.y + grain, face.z))
+    return growth(x, y - EYES[1], z - EYES[2], line).astype(np.float32)
 
 
 def paint_brows(

@@ -8,10 +8,13 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from reenact.talking_heads.locks import SLOTS
 from reenact.talking_heads.raster import Bytes, Floats, Ints
 
 _HAIR_SIZE = 512
 _LASH_SIZE = (48, 384)  # height (root to tip), width (along the lid)
+_LOCK_SIZE = (128, 512)
+_STRANDS = 34  # of a lock
 _MANY_LAYERS = 20  # curly hair is made of many cards that share one piece of the map
 
 
@@ -54,6 +57,43 @@ def hair_map(uv: Floats, triangles: Ints, rest: Floats, seed: int) -> Floats:
     strands = np.where(curly, 0.8 * curls, strands)
     shade = np.clip(1.0 + 0.22 * strands, 0.35, 1.7)
     return np.ascontiguousarray(np.stack([alpha, shade], -1), np.float32)
+
+
+def lock_map(seed: int, coil: float) -> Floats:
+    """Alpha and shade f32[128,512,2] of locks.SLOTS locks side by side, roots on top."""
+    rng = np.random.default_rng([seed, 22])
+    height, width = _LOCK_SIZE
+    scale = 4
+    cover = np.zeros((height * scale, width * scale), np.uint8)
+    shade = np.full((height * scale, width * scale), 128, np.uint8)
+    slot = width * scale / SLOTS
+    for k in range(SLOTS):
+        for _ in range(_STRANDS):
+            path, reach = _strand(rng, k * slot, slot, height * scale)
+            thick = int(rng.integers(2, 5))
+            tone = int(np.clip(128 + rng.normal(0, 34), 20, 235))
+            pixels = np.round(path[: max(2, int(reach * len(path)))] * 16).astype(np.int32)
+            cv2.polylines(shade, [pixels], False, tone, thick + 1, cv2.LINE_8, 4)
+            cv2.polylines(cover, [pixels], False, 255, thick, cv2.LINE_AA, 4)
+    small = [
+        cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+        for image in (cover, shade)
+    ]
+    depth = np.repeat(np.linspace(0.62, 1.12, SLOTS), width // SLOTS)[None, :]
+    root = 0.72 + 0.28 * np.clip(np.linspace(0, 4, height), 0, 1)[:, None]
+    brightness = (0.55 + 0.45 * small[1] / 128) * depth * root
+    return np.ascontiguousarray(np.stack([small[0] / 255, brightness], -1), np.float32)
+
+
+def _strand(
+    rng: np.random.Generator, left: float, slot: float, height: int
+) -> tuple[npt.NDArray[np.float64], float]:
+    """A strand of a lock in pixels, [24,2], and how much of it there is."""
+    t = np.linspace(0, 1, 24)
+    x = float(np.clip(rng.normal(0, 0.22), -0.46, 0.46))
+    drawn = x * (1 - 0.45 * t) + 0.03 * np.sin(rng.uniform(3, 9) * t + rng.uniform(0, 6.3)) * t
+    path = np.stack([left + slot * (0.5 + drawn), t * height], 1)
+    return path, float(1 - 0.35 * rng.random() ** 1.5 - 0.15 * abs(x))
 
 
 def _cover(pixels: Floats, triangles: Ints, size: int) -> tuple[Bytes, npt.NDArray[np.int32]]:

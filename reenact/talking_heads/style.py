@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from reenact.errors import UserError
+from reenact.talking_heads.haircuts import CUTS
+from reenact.talking_heads.locks import Hairline
 from reenact.talking_heads.pack import BROWS, CLOTHES, HAIR, LASHES, TEETH
 
 Rgb = tuple[float, float, float]
@@ -49,7 +51,7 @@ STYLE_CHOICES = (
     *("glasses", "beard", "look"),
 )
 _NAMES: dict[str, tuple[str, ...]] = {
-    "hair": (*HAIR, "none"),
+    "hair": (*CUTS, *HAIR, "none"),
     "hair_color": tuple(HAIR_COLORS),
     "eye_color": tuple(EYE_COLORS),
     "brow": BROWS,
@@ -95,6 +97,7 @@ def draw_style(
     if not male:
         style["beard"] = 0.0
     style |= {name: asked[name] for name in style if name in asked}
+    style["haircut"], style["hairline"] = CUTS.get(style["hair"]), Hairline()
     style["hair_rgb"] = _vary(rng, HAIR_COLORS[style["hair_color"]], 0.18, 0.05)
     style["eye_rgb"] = _vary(rng, EYE_COLORS[style["eye_color"]], 0.15, 0.06)
     wears, glasses = rng.random() < 0.15, _draw_glasses(rng)
