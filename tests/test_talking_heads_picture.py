@@ -31,7 +31,7 @@ def data() -> HeadData:
 
 @pytest.fixture(scope="module")
 def studio(data: HeadData) -> Studio:
-    wish = {"hair": "short04", "glasses": False, "beard": 0.0}
+    wish = {"hair": "crop", "glasses": False, "beard": 0.0}
     return Studio(data, sample_person(data, 3, wish), 3, SIZE)
 
 

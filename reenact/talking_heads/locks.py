@@ -5,7 +5,7 @@ Positions are decimetres from the middle of the eyes: y up, z to the camera, the
 1.5 wide and its crown lies near (0, 1.1, -1.4).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ EYES = (0.0, 7.284, 1.245)
 """The middle of the average head's eyes on the base mesh."""
 _STEPS = 20  # of growing
 _POINTS = 9  # along a lock
+_BENDS = np.linspace(0, 1, _POINTS) ** 1.4  # closer near the root, where locks bend most
 _KNOT = np.array([0.0, 0.0, -2.0])
 _WHORL = np.array([0.04, 1.0, -1.55])
 _CENTRE = np.array([0.0, 0.30, -0.95])  # of the skull
@@ -271,8 +272,7 @@ def _trim(lines: Array, cut: Haircut, rng: Rng) -> tuple[Array, npt.NDArray[np.b
     first = np.where(over.any(1), over.argmax(1), lines.shape[1])
     kept = first > 2
     scale = np.clip((first - 1) / (lines.shape[1] - 1), 0.05, 1)
-    bends = np.linspace(0, 1, _POINTS) ** 1.4  # more points near the root, where locks bend
-    where = bends[None, :] * scale[:, None] * (lines.shape[1] - 1)
+    where = _BENDS[None, :] * scale[:, None] * (lines.shape[1] - 1)
     low = np.clip(where.astype(int), 0, lines.shape[1] - 2)
     rest = (where - low)[..., None]
     rows = np.arange(len(lines))[:, None]
@@ -288,7 +288,7 @@ def ribbons(locks: Locks, rng: Rng) -> tuple[Array, Array, npt.NDArray[np.int32]
     roll = rng.normal(0, 0.25, (len(lines), 1, 1))
     across = _unit(np.cross(along, _unit(out)))
     across = _unit(across + roll * _unit(np.cross(across, along)))
-    t = np.linspace(0, 1, lines.shape[1])
+    t = _BENDS
     taper = (0.8 + 0.4 * np.sin(np.pi * np.minimum(t * 1.3, 1))) * (1 - 0.55 * t**3)
     half = 0.5 * locks.width[:, None, None] * taper[None, :, None] * across
     points = np.stack([lines - half, lines + half], 2)

@@ -15,10 +15,6 @@ from scipy import sparse
 from reenact.talking_heads import formats
 from reenact.talking_heads.formats import Floats, Ints
 
-HAIR = (
-    *("short01", "short02", "short03", "short04", "bob01", "bob02"),
-    *("long01", "braid01", "ponytail01", "afro01"),
-)
 CLOTHES = (
     *("female_casualsuit01", "female_casualsuit02", "female_elegantsuit01", "female_sportsuit01"),
     *(f"male_casualsuit{i:02d}" for i in range(1, 7)),
@@ -35,7 +31,7 @@ _DETAILS = (
     *("head", "nose", "eyes", "mouth", "chin", "cheek"),
     *("ears", "eyebrows", "forehead", "neck", "asym"),
 )
-_FOLDERS = {"hair": HAIR, "clothes": CLOTHES, "eyebrows": BROWS, "eyelashes": LASHES}
+_FOLDERS = {"clothes": CLOTHES, "eyebrows": BROWS, "eyelashes": LASHES}
 _FOLDERS |= {"teeth": TEETH, "tongue": ("tongue01",)}
 
 

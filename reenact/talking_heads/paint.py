@@ -27,16 +27,14 @@ def paint_person(person: Person, parts: Sequence[Part], face: Face) -> Paint:
     marks = np.full(lip.shape, LABELS["skin"], np.uint8)
     marks[brow > 0.35] = LABELS["brow"]
     marks[lip > 0.5] = LABELS["mouth"]
-    hair = by_name.get("hair")
     frame = person.glasses.rgb if person.glasses else (0.0, 0.0, 0.0)
     return Paint(
         skin=np.ascontiguousarray(np.dstack([albedo, gloss]), np.float32),
         marks=marks,
         iris=iris_map(person.eye_rgb, person.seed, look["eye_white"]),
         lash=strands.lash_map(person.seed, look["lashes"]),
-        hair=_hair(person, hair),
-        hair_colour=np.asarray(hair_colour, np.float32),
-        hair_lean=4.0 if person.hair.startswith("afro") else 0.8,
+        hair=strands.lock_map(person.seed, hair_colour, person.dye),
+        hair_lean=0.8 + 1.2 * (person.haircut.coil if person.haircut else 0.0),
         lash_colour=np.asarray(0.25 * hair_colour * (1 - look["lashes"]) + 0.006, np.float32),
         tooth=np.asarray(np.array([0.80, 0.76, 0.68]) * look["teeth_white"], np.float32),
         tongue=np.array([0.46, 0.17, 0.15], np.float32),
@@ -46,14 +44,6 @@ def paint_person(person: Person, parts: Sequence[Part], face: Face) -> Paint:
         roughness=look["roughness"],
         eye_radius=_eye_radius(by_name["eyes"].rest),
     )
-
-
-def _hair(person: Person, hair: Part | None) -> Floats:
-    if hair is None:
-        return np.zeros((2, 2, 2), np.float32)
-    if person.haircut is not None:
-        return strands.lock_map(person.seed, person.haircut.coil)
-    return strands.hair_map(hair.uv, hair.triangles, hair.rest, 3)
 
 
 def full_look(person: Person) -> dict[str, float]:

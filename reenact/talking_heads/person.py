@@ -9,6 +9,7 @@ import numpy as np
 from reenact.errors import UserError
 from reenact.talking_heads.formats import Floats
 from reenact.talking_heads.head_data import HeadData
+from reenact.talking_heads.haircuts import Dye
 from reenact.talking_heads.locks import Haircut, Hairline
 from reenact.talking_heads.pack import ETHNICITIES
 from reenact.talking_heads.style import STYLE_CHOICES, Glasses, Rgb, draw_style
@@ -103,9 +104,10 @@ class Person:
     ethnicity: dict[str, float]  # african, asian, caucasian; sum 1
     muscle: float  # 0..1
     weight: float  # 0..1
-    hair: str  # a name in pack.HAIR or haircuts.CUTS, or "none"
-    haircut: Haircut | None  # of hair that is grown, not a mesh
+    hair: str  # a name in haircuts.CUTS, or "none"
+    haircut: Haircut | None
     hairline: Hairline
+    dye: Dye
     hair_color: str
     hair_rgb: Rgb  # linear light
     eye_color: str

@@ -39,7 +39,6 @@ SAMPLES = 2
 _SHADOW_THROWERS = (SKIN, HAIR, CLOTH, FRAME)
 _MOUTH_PARTS = (CAVITY, TEETH, TONGUE)
 _CARDS = (LASH, HAIR)  # with an alpha
-_EARS = -0.82  # z of the ears' front in the rest pose, dm behind the eyes
 _PUSH_BACK = np.float32(0.045)  # dm: teeth and cavity lie deeper, or gums poke through lips
 _PULL_FORWARD = np.float32(0.03)  # dm: lashes lie on the lower lid when the eye is shut, not in it
 
@@ -67,17 +66,6 @@ class Geometry(NamedTuple):
     rest: Floats  # [V,3] as in `Part`
 
 
-class HairCut(NamedTuple):
-    """The hair's opening around the face: an ellipse in rest x, y (dm), in front of z = `back`."""
-
-    x: float
-    y: float
-    half_width: float
-    half_height: float
-    back: float
-    sideburn: float  # in front of the ears no hair grows below this y
-
-
 @inlined
 def lattice(x: int, y: int, salt: int) -> float:
     """A fixed pseudo-random number in [0, 1) for a lattice point (integer hash)."""
@@ -99,23 +87,6 @@ def value_noise(x: float, y: float, salt: int) -> float:
 
 
 @inlined
-def hair_opening(x: float, y: float, z: float, cut: HairCut) -> float:
-    """Alpha of hair at a rest position: 0 inside the face opening, soft ragged edge, 1 outside."""
-    if z > _EARS and y < cut.sideburn + (value_noise(x * 34.0, z * 34.0, 13) - 0.5) * 0.06:
-        return 0.0
-    if z < cut.back:
-        return 1.0
-    dx = (x - cut.x) / cut.half_width
-    dy = (y - cut.y) / cut.half_height
-    e = math.sqrt(dx * dx + dy * dy)
-    if e > 1.4:
-        return 1.0
-    e += (value_noise(x * 7.0, y * 2.5, 11) - 0.5) * 0.16
-    e += (value_noise(x * 34.0 + y * 4.0, y * 5.0, 12) - 0.5) * 0.10
-    return min(max((e - 0.96) * 9.0, 0.0), 1.0)
-
-
-@inlined
 def nearest(texture: Floats, u: float, v: float) -> float:
     """One texel of a [H,W] map, clamped at the edges."""
     x = min(max(int(u * texture.shape[1]), 0), texture.shape[1] - 1)
@@ -129,24 +100,14 @@ def coverage(
     weights: tuple[float, float, float],
     material: int,
     uv: Floats,
-    rest: Floats,
     alphas: tuple[Floats, Floats],
-    cut: HairCut,
 ) -> float:
-    """Alpha of a hair or lash card at barycentric `weights`; alphas = (lash map, hair map)."""
+    """Alpha of a lock or lash at barycentric `weights`; alphas = (lash map, hair map)."""
     a, b, c = corners
     p, q, r = weights
     u = p * uv[a, 0] + q * uv[b, 0] + r * uv[c, 0]
     v = p * uv[a, 1] + q * uv[b, 1] + r * uv[c, 1]
-    if material == LASH:
-        return nearest(alphas[0], u, v)
-    alpha = nearest(alphas[1], u, v)
-    if alpha > 0 and cut.back < 5:
-        x = p * rest[a, 0] + q * rest[b, 0] + r * rest[c, 0]
-        y = p * rest[a, 1] + q * rest[b, 1] + r * rest[c, 1]
-        z = p * rest[a, 2] + q * rest[b, 2] + r * rest[c, 2]
-        alpha *= hair_opening(x, y, z, cut)
-    return alpha
+    return nearest(alphas[0] if material == LASH else alphas[1], u, v)
 
 
 @compiled
@@ -155,9 +116,7 @@ def visibility(
     material: Bytes,
     screen: Floats,
     uv: Floats,
-    rest: Floats,
     alphas: tuple[Floats, Floats],
-    cut: HairCut,
     shadow: bool,
     depth: Floats,
     index: Ints,
@@ -192,7 +151,7 @@ def visibility(
         y1 = min(n - 1, int(math.floor(y_high - np.float32(0.5))))
         if x0 <= x1 and y0 <= y1:
             box, scale = (x0, x1, y0, y1), np.float32(1) / area
-            cards = (uv, rest, alphas, cut)
+            cards = (uv, alphas)
             _fill(f, (a, b, c), m, box, scale, screen, cards, shadow, depth, index)
 
 
@@ -204,7 +163,7 @@ def _fill(
     box: tuple[int, int, int, int],
     scale: float,
     screen: Floats,
-    cards: tuple[Floats, Floats, tuple[Floats, Floats], HairCut],
+    cards: tuple[Floats, tuple[Floats, Floats]],
     shadow: bool,
     depth: Floats,
     index: Ints,

@@ -140,15 +140,13 @@ def _worn(data: HeadData, person: Person, eyes: Floats) -> list[tuple[str, Mesh,
         "tongue": "tongue01",
         "brow": person.brow,
         "lash": person.lash,
-        "hair": person.hair if person.hair in data.meshes else "none",
         "cloth": person.cloth,
     }
     worn = []
     for part, name in names.items():
-        if name != "none":
-            mesh = data.meshes[name]
-            rest = mesh.fit(person.vertices)
-            worn.append((part, mesh, _shrunk(rest) if part in ("teeth", "tongue") else rest))
+        mesh = data.meshes[name]
+        rest = mesh.fit(person.vertices)
+        worn.append((part, mesh, _shrunk(rest) if part in ("teeth", "tongue") else rest))
     hair = grown_hair(data, person, eyes)
     if hair is not None:
         worn.append(("hair", *hair))

@@ -108,23 +108,29 @@ def hair_glint(at: Floats, view: Floats, lamp: Floats, tangent: Floats) -> tuple
 
 
 @inlined
+def strand_direction(triangle: Ints, b: Buffers, mesh: Geometry, tangent: Floats) -> None:
+    """tangent[0:3] = where v of the map grows on the triangle: along the strands of a lock."""
+    i, j, k = triangle[0], triangle[1], triangle[2]
+    p, q = mesh.uv[j, 0] - mesh.uv[i, 0], mesh.uv[k, 0] - mesh.uv[i, 0]
+    for c in range(3):
+        one, two = b.positions[j, c] - b.positions[i, c], b.positions[k, c] - b.positions[i, c]
+        tangent[c] = two * p - one * q
+    normalise(tangent[0:3])
+
+
+@inlined
 def add_hair_glints(
     at: Floats,
     view: Floats,
     light: Light,
-    shot: Shot,
     strength: float,
     lit: float,
     tangent: Floats,
     surface: Floats,
     colour: Floats,
 ) -> None:
-    """Add the highlights of all lamps; strands run down the head along the surface."""
-    up = shot.head[0, 1] * at[3] + shot.head[1, 1] * at[4] + shot.head[2, 1] * at[5]
+    """Add the highlights of all lamps to strands along `tangent`, which are a little uneven."""
     tilt = (value_noise(at[8] * 38.0, at[9] * 3.0 + at[10] * 2.0, 31) - 0.5) * 0.4
-    for c in range(3):
-        tangent[c] = shot.head[c, 1] - at[3 + c] * up
-    normalise(tangent)
     for c in range(3):
         tangent[c] += tilt * at[3 + c]
     normalise(tangent)
@@ -233,8 +239,9 @@ def shade_sample(
     if m == EYES:
         add_catchlight(at, view, light, lit, mirror, colour)
     elif m == HAIR:
+        strand_direction(mesh.triangles[f], b, mesh, mirror)
         add_hair_glints(
-            at, view, light, shot, min(1.0, 0.8 / paint.hair_lean), lit, mirror, surface, colour
+            at, view, light, min(1.0, 0.8 / paint.hair_lean), lit, mirror, surface, colour
         )
     return label
 

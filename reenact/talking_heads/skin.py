@@ -14,7 +14,7 @@ import numpy.typing as npt
 from reenact.talking_heads import strands
 from reenact.talking_heads.locks import EYES, Hairline, growth
 from reenact.talking_heads.person import Person
-from reenact.talking_heads.raster import CLOTH, Floats, HairCut, Ints, visibility
+from reenact.talking_heads.raster import CLOTH, Floats, Ints, visibility
 from reenact.talking_heads.rig import Part
 from reenact.talking_heads.strands import noise
 from reenact.talking_heads.surfaces import HEAD_AXIS, skin_coordinates
@@ -61,9 +61,7 @@ class Face:
             cloth,
             screen,
             flat,
-            rest,
             (nothing, nothing),
-            HairCut(0, 0, 1, 1, 9, -9),
             False,
             depth,
             index,

@@ -1,4 +1,4 @@
-"""Painted hair: strand maps for the hair meshes, lashes, and the strokes of the brows."""
+"""Painted hair: the strands of locks and their colours, lashes, and the strokes of the brows."""
 
 import math
 
@@ -8,14 +8,14 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from reenact.talking_heads.haircuts import Dye
 from reenact.talking_heads.locks import SLOTS
-from reenact.talking_heads.raster import Bytes, Floats, Ints
+from reenact.talking_heads.raster import Floats, Ints
 
-_HAIR_SIZE = 512
 _LASH_SIZE = (48, 384)  # height (root to tip), width (along the lid)
 _LOCK_SIZE = (128, 512)
 _STRANDS = 34  # of a lock
-_MANY_LAYERS = 20  # curly hair is made of many cards that share one piece of the map
+_GREY = np.array([0.20, 0.195, 0.19])
 
 
 def noise(rng: np.random.Generator, size: int, cells: tuple[int, int], octaves: int = 3) -> Floats:
@@ -28,61 +28,43 @@ def noise(rng: np.random.Generator, size: int, cells: tuple[int, int], octaves: 
     return np.asarray((total - total.mean()) / total.std(), np.float32)
 
 
-def hair_map(uv: Floats, triangles: Ints, rest: Floats, seed: int) -> Floats:
-    """Alpha and shade f32[512,512,2] of a hair mesh.
+def lock_map(seed: int, rgb: npt.NDArray[np.float64], dye: Dye) -> Floats:
+    """Alpha and colour f32[128,512,4] of locks.SLOTS locks side by side, roots on top.
 
-    Strands thin out towards the mesh's true edges, not where the map is cut.
-    uv f32[V,2] in [0, 1] (v up), triangles i32[F,3], rest f32[V,3].
+    rgb f64[3]: the hair's reflectance in linear light.
     """
-    rng = np.random.default_rng(seed)
-    size = _HAIR_SIZE
-    pixels = np.stack([uv[:, 0], 1 - uv[:, 1]], 1) * size
-    across = noise(rng, size, (5, 110))  # strands that run down the map
-    along = np.ascontiguousarray(noise(rng, size, (6, 96)).T)
-    strands = across.copy()
-    for component in islands(triangles, len(uv)):
-        if not _runs_down(pixels, rest, np.unique(component)):
-            area = np.zeros((size, size), np.uint8)
-            _fill(area, pixels, component)
-            strands = np.where(area > 0, along, strands)
-    inside, layers = _cover(pixels, triangles, size)
-    edges = _outer_edges(pixels, _boundary(triangles, rest), inside)
-    distance = cv2.distanceTransform(edges, cv2.DIST_L2, 3)
-    alpha = np.clip((distance - 1.0 - 1.3 * strands) / 2.5, 0, 1)
-    curls = noise(rng, size, (40, 40))
-    curly = layers > _MANY_LAYERS
-    alpha = np.where(
-        curly, np.clip(np.minimum(distance / 30, 1) * 1.6 - 0.3 + 0.35 * curls, 0, 1), alpha
-    )
-    strands = np.where(curly, 0.8 * curls, strands)
-    shade = np.clip(1.0 + 0.22 * strands, 0.35, 1.7)
-    return np.ascontiguousarray(np.stack([alpha, shade], -1), np.float32)
-
-
-def lock_map(seed: int, coil: float) -> Floats:
-    """Alpha and shade f32[128,512,2] of locks.SLOTS locks side by side, roots on top."""
     rng = np.random.default_rng([seed, 22])
     height, width = _LOCK_SIZE
     scale = 4
-    cover = np.zeros((height * scale, width * scale), np.uint8)
-    shade = np.full((height * scale, width * scale), 128, np.uint8)
+    big = (height * scale, width * scale)
+    cover, shade = np.zeros(big, np.uint8), np.full(big, 128, np.uint8)
+    kind = np.zeros((*big, 3), np.uint8)
     slot = width * scale / SLOTS
     for k in range(SLOTS):
         for _ in range(_STRANDS):
             path, reach = _strand(rng, k * slot, slot, height * scale)
             thick = int(rng.integers(2, 5))
             tone = int(np.clip(128 + rng.normal(0, 34), 20, 235))
+            lighter, grey = rng.random() < dye.highlights, rng.random() < dye.grey
             pixels = np.round(path[: max(2, int(reach * len(path)))] * 16).astype(np.int32)
             cv2.polylines(shade, [pixels], False, tone, thick + 1, cv2.LINE_8, 4)
+            cv2.polylines(kind, [pixels], False, (255 * lighter, 255 * grey, 0), thick + 1, 8, 4)
             cv2.polylines(cover, [pixels], False, 255, thick, cv2.LINE_AA, 4)
-    small = [
-        cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
-        for image in (cover, shade)
-    ]
+    alpha, tones, kinds = (
+        cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        for image in (cover, shade, kind)
+    )
     depth = np.repeat(np.linspace(0.62, 1.12, SLOTS), width // SLOTS)[None, :]
-    root = 0.72 + 0.28 * np.clip(np.linspace(0, 4, height), 0, 1)[:, None]
-    brightness = (0.55 + 0.45 * small[1] / 128) * depth * root
-    return np.ascontiguousarray(np.stack([small[0] / 255, brightness], -1), np.float32)
+    along = np.linspace(0, 1, height)[:, None]
+    root = 1 - (0.28 + 0.4 * dye.roots) * np.clip(1 - along / (0.25 + 0.4 * dye.roots), 0, 1)
+    tip = 1 + 1.2 * dye.tips * np.clip(along * 1.6 - 0.6, 0, 1)
+    brightness = (0.55 + 0.90 * tones) * depth * root * tip
+    lighter = rgb * np.array([2.0, 1.9, 1.7]) + 0.02
+    colour = rgb + (lighter - rgb) * kinds[..., :1]
+    colour = colour + (_GREY - colour) * kinds[..., 1:2]
+    return np.ascontiguousarray(
+        np.dstack([alpha, np.minimum(colour * brightness[..., None], 0.75)]), np.float32
+    )
 
 
 def _strand(
@@ -96,37 +78,6 @@ def _strand(
     return path, float(1 - 0.35 * rng.random() ** 1.5 - 0.15 * abs(x))
 
 
-def _cover(pixels: Floats, triangles: Ints, size: int) -> tuple[Bytes, npt.NDArray[np.int32]]:
-    """Where the map is used (0/1), and how many separate pieces lie on each other there."""
-    layers = np.zeros((size, size), np.int32)
-    for component in islands(triangles, len(pixels)):
-        area = np.zeros((size, size), np.uint8)
-        _fill(area, pixels, component)
-        layers += area
-    return (layers > 0).astype(np.uint8), layers
-
-
-def _outer_edges(pixels: Floats, edges: npt.NDArray[np.int64], inside: Bytes) -> Bytes:
-    """0 on the mesh's edges that border unused map, else 255.
-
-    Pieces that lie on others have edges inside the map, which are no edges of the hair.
-    """
-    image = np.full(inside.shape, 255, np.uint8)
-    for a, b in edges:
-        start, end = pixels[a].astype(int), pixels[b].astype(int)
-        cv2.line(image, (int(start[0]), int(start[1])), (int(end[0]), int(end[1])), 0, 1)
-    core = cv2.erode(
-        inside, np.ones((5, 5), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0
-    )
-    image[core > 0] = 255
-    return image
-
-
-def _fill(image: Bytes, pixels: Floats, triangles: Ints) -> None:
-    for triangle in triangles:
-        cv2.fillConvexPoly(image, np.round(pixels[triangle]).astype(np.int32), 1)
-
-
 def islands(triangles: Ints, vertices: int) -> list[Ints]:
     """The triangles of each piece of a mesh that shares no vertex with the others."""
     ends = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]]])
@@ -134,23 +85,6 @@ def islands(triangles: Ints, vertices: int) -> list[Ints]:
     count, label = csgraph.connected_components(graph, directed=False)
     of_triangle = label[triangles[:, 0]]
     return [triangles[of_triangle == k] for k in range(count) if (of_triangle == k).any()]
-
-
-def _runs_down(pixels: Floats, rest: Floats, members: npt.NDArray[np.int32]) -> bool:
-    """Whether the map's vertical is the axis along which the piece goes down or back."""
-    design = np.column_stack([pixels[members], np.ones(len(members))])
-    slopes = np.linalg.lstsq(design, rest[members], rcond=None)[0]
-    reach = np.abs(slopes[:2, 1]) + 0.5 * np.abs(slopes[:2, 2])
-    return bool(reach[1] > reach[0])
-
-
-def _boundary(triangles: Ints, rest: Floats) -> npt.NDArray[np.int64]:
-    """Edges [E,2] with one triangle only; vertices that a map seam split in two count as one."""
-    _, welded = np.unique(np.round(rest, 4), axis=0, return_inverse=True)
-    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    ends = np.sort(welded.ravel()[edges], axis=1)
-    _, first, count = np.unique(ends, axis=0, return_index=True, return_counts=True)
-    return np.asarray(edges[first[count == 1]], np.int64)
 
 
 def lash_coordinates(rest: Floats, triangles: Ints, eyes: Floats) -> Floats:

@@ -19,7 +19,6 @@ from reenact.talking_heads.raster import (
     Bytes,
     Floats,
     Geometry,
-    HairCut,
     Ints,
     visibility,
 )
@@ -72,9 +71,8 @@ class Studio:
         self.neutral = self.rig.pose(still.units[0], still.head[0], still.gaze[0])
         self.camera: Camera = window_camera(self.neutral, size, zoom, shift)
         self._paint = paint_person(person, self.rig.parts, _face(data, self.rig.parts[0]))
-        self._mesh, self._drawn = _assemble(self.rig.parts, person.haircut is not None)
+        self._mesh, self._drawn = _assemble(self.rig.parts)
         self._alphas = (self._paint.lash, np.ascontiguousarray(self._paint.hair[..., 0]))
-        self._cut = _hair_cut(person)
         samples = size * SAMPLES
         self._depth, self._index = (
             np.empty((samples, samples), np.float32),
@@ -134,9 +132,7 @@ class Studio:
             mesh.material,
             screen,
             mesh.uv,
-            mesh.rest,
             self._alphas,
-            self._cut,
             shadow,
             depth,
             index,
@@ -153,7 +149,7 @@ def _face(data: HeadData, skin: Part) -> Face:
     return _faces[id(data)]
 
 
-def _assemble(parts: list[Part], grown: bool) -> tuple[Geometry, npt.NDArray[np.int64]]:
+def _assemble(parts: list[Part]) -> tuple[Geometry, npt.NDArray[np.int64]]:
     """One mesh of all drawn parts, and which of the rig's vertices it uses."""
     triangles, materials, uvs, rests, drawn = [], [], [], [], []
     start = count = 0
@@ -169,8 +165,6 @@ def _assemble(parts: list[Part], grown: bool) -> tuple[Geometry, npt.NDArray[np.
             elif part.name == "lash":
                 kept = _upper_lashes(part, eyes)
                 uv = strands.lash_coordinates(part.rest, part.triangles, eyes)
-            elif part.name == "hair" and not grown:
-                uv = np.column_stack([uv[:, 0], 1 - uv[:, 1]])
             triangles.append(kept + count)
             materials.append(np.full(len(kept), MATERIALS[part.name], np.uint8))
             uvs.append(uv)
@@ -201,14 +195,3 @@ def _upper_lashes(part: Part, eyes: Floats) -> Ints:
             if points[:, 1].mean() > eyes[:, 1].mean() - 0.02
         ]
     )
-
-
-def _hair_cut(person: Person) -> HairCut:
-    """An opening that leaves eyes and brows free, drawn from the person's seed."""
-    if person.haircut is not None:
-        return HairCut(0, 0, 1, 1, 9, -9)
-    rng = np.random.default_rng([person.seed, 5])
-    top, low = float(rng.uniform(0.26, 0.48)), -0.45
-    sideburn = float(rng.uniform(-0.30, 0.0)) if person.hair.startswith("short") else -9.0
-    half_width = float(rng.uniform(0.54, 0.60)) - (0.06 if person.hair.startswith("long") else 0.0)
-    return HairCut(float(rng.normal(0, 0.06)), low, half_width, top - low, -0.45, sideburn)

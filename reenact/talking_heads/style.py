@@ -1,15 +1,15 @@
 """What a person wears and how they are coloured: hair, eyes, glasses, clothes, make-up."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from reenact.errors import UserError
+from reenact.talking_heads import haircuts
 from reenact.talking_heads.haircuts import CUTS
-from reenact.talking_heads.locks import Hairline
-from reenact.talking_heads.pack import BROWS, CLOTHES, HAIR, LASHES, TEETH
+from reenact.talking_heads.pack import BROWS, CLOTHES, LASHES, TEETH
 
 Rgb = tuple[float, float, float]
 Rng = np.random.Generator
@@ -23,7 +23,7 @@ HAIR_COLORS: dict[str, Rgb] = {
     "blond": (0.420, 0.290, 0.150),
     "red": (0.230, 0.075, 0.025),
     "grey": (0.300, 0.290, 0.280),
-    "white": (0.580, 0.570, 0.540),
+    "white": (0.500, 0.490, 0.470),
 }
 EYE_COLORS: dict[str, Rgb] = {
     "dark brown": (0.040, 0.020, 0.012),
@@ -34,15 +34,6 @@ EYE_COLORS: dict[str, Rgb] = {
     "blue": (0.140, 0.250, 0.390),
     "grey": (0.270, 0.310, 0.340),
 }
-_FEMALE_HAIR = {
-    "bob01": 0.6,
-    "bob02": 1.5,
-    "long01": 3.0,
-    "braid01": 2.0,
-    "ponytail01": 3.0,
-    "short04": 0.3,
-}
-_MALE_HAIR = {"short01": 3.0, "short02": 3.0, "short04": 3.0, "none": 0.8}
 _FEMALE_BROWS = (1, 2, 7, 8, 9, 10)
 _MALE_BROWS = (0, 1, 2, 3, 4, 7, 10)
 
@@ -51,7 +42,7 @@ STYLE_CHOICES = (
     *("glasses", "beard", "look"),
 )
 _NAMES: dict[str, tuple[str, ...]] = {
-    "hair": (*CUTS, *HAIR, "none"),
+    "hair": (*CUTS, "none"),
     "hair_color": tuple(HAIR_COLORS),
     "eye_color": tuple(EYE_COLORS),
     "brow": BROWS,
@@ -82,33 +73,54 @@ def draw_style(
     for kind, names in _NAMES.items():
         if asked.get(kind, names[0]) not in names:
             raise UserError(f"There is no {kind} {asked[kind]!r}: choose from {', '.join(names)}.")
-    style: dict[str, Any] = {
-        "hair": _hair(rng, male, ethnicity),
-        "hair_color": _hair_color(rng, age, ethnicity),
-        "eye_color": _eye_color(rng, ethnicity),
-        "brow": BROWS[int(rng.choice(_MALE_BROWS if male else _FEMALE_BROWS))],
-        "lash": str(rng.choice(LASHES)),
-        "teeth": str(rng.choice(TEETH)),
+    locks, colours, face, clothes, on_nose, painted = rng.spawn(6)
+    style = _draw_hair(locks, male, age, ethnicity, asked)
+    style |= {
+        "eye_color": _eye_color(colours, ethnicity),
+        "brow": BROWS[int(face.choice(_MALE_BROWS if male else _FEMALE_BROWS))],
+        "lash": str(face.choice(LASHES)),
+        "teeth": str(face.choice(TEETH)),
         "cloth": str(
-            rng.choice([n for n in CLOTHES if n.startswith("male" if male else "female")])
+            clothes.choice([n for n in CLOTHES if n.startswith("male" if male else "female")])
         ),
-        "beard": float(rng.choice([0, 0.12, 0.25, 0.5, 0.9], p=[0.35, 0.25, 0.15, 0.13, 0.12])),
+        "beard": float(face.choice([0, 0.12, 0.25, 0.5, 0.9], p=[0.35, 0.25, 0.15, 0.13, 0.12])),
     }
     if not male:
         style["beard"] = 0.0
     style |= {name: asked[name] for name in style if name in asked}
-    style["haircut"], style["hairline"] = CUTS.get(style["hair"]), Hairline()
-    style["hair_rgb"] = _vary(rng, HAIR_COLORS[style["hair_color"]], 0.18, 0.05)
-    style["eye_rgb"] = _vary(rng, EYE_COLORS[style["eye_color"]], 0.15, 0.06)
-    wears, glasses = rng.random() < 0.15, _draw_glasses(rng)
+    style["eye_rgb"] = _vary(colours, EYE_COLORS[style["eye_color"]], 0.15, 0.06)
+    wears, glasses = on_nose.random() < 0.15, _draw_glasses(on_nose)
     wish = asked.get("glasses", wears)
     style["glasses"] = wish if isinstance(wish, Glasses) else glasses if wish else None
-    look = _draw_look(rng, male, age, ethnicity)
+    look = _draw_look(painted, male, age, ethnicity)
     for name in asked.get("look", {}):
         if name not in look:
             raise UserError(f"There is no look {name!r}: choose from {', '.join(look)}.")
     style["look"] = {**look, **asked.get("look", {})}
     return style
+
+
+def _draw_hair(
+    rng: Rng, male: bool, age: float, ethnicity: Mapping[str, float], asked: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Cut, hairline and colours."""
+    cut, line, colour, dyed = rng.spawn(4)
+    african = ethnicity["african"]
+    hairline = haircuts.draw_hairline(line, male, age)
+    name, on_top = haircuts.draw_hair(cut, male, african), str(cut.choice(haircuts.BALDING))
+    name = asked.get("hair", on_top if hairline.bald else name)
+    if "hair" in asked and name not in haircuts.BALDING:
+        hairline = replace(hairline, bald=0.0)
+    color = asked.get("hair_color", _hair_color(colour, age, ethnicity))
+    natural = color not in ("grey", "white")
+    return {
+        "hair": name,
+        "haircut": haircuts.vary(cut, CUTS[name], african) if name in CUTS else None,
+        "hairline": hairline,
+        "hair_color": color,
+        "hair_rgb": _vary(colour, HAIR_COLORS[color], 0.18, 0.05),
+        "dye": haircuts.draw_dye(dyed, male, age, natural),
+    }
 
 
 def _pick(rng: Rng, chances: Mapping[str, float]) -> str:
@@ -122,16 +134,11 @@ def _vary(rng: Rng, rgb: Rgb, brightness: float, tint: float) -> Rgb:
     return float(red), float(green), float(blue)
 
 
-def _hair(rng: Rng, male: bool, ethnicity: Mapping[str, float]) -> str:
-    chances = dict(_MALE_HAIR if male else _FEMALE_HAIR)
-    if ethnicity["african"] > 0.4:
-        chances["afro01"] = 2.0
-    return _pick(rng, chances)
-
-
 def _hair_color(rng: Rng, age: float, ethnicity: Mapping[str, float]) -> str:
-    if age > 0.42 and rng.random() < 0.7:
-        return _pick(rng, {"grey": 0.6, "white": 0.4})
+    old = age > 0.42 and rng.random() < 0.6
+    turned = _pick(rng, {"grey": 0.6, "white": 0.4})
+    if old:
+        return turned
     if ethnicity["caucasian"] > 0.6:
         shares = (0.08, 0.20, 0.27, 0.17, 0.18, 0.10)
     elif ethnicity["african"] > 0.45:

@@ -30,8 +30,7 @@ class Paint(NamedTuple):
     marks: Bytes  # [512,512] label of the skin: skin, brow or mouth
     iris: Floats  # [128,128,3]
     lash: Floats  # [h,w] alpha
-    hair: Floats  # [h,w,2] alpha and shade
-    hair_colour: Floats
+    hair: Floats  # [h,w,4] alpha and colour of locks
     hair_lean: float  # how far the normals of hair lean outwards from the head
     lash_colour: Floats
     tooth: Floats
@@ -168,7 +167,7 @@ def cloth_surface(at: Floats, paint: Paint, surface: Floats) -> None:
 def hair_surface(at: Floats, paint: Paint, shot: Shot, texel: Floats, surface: Floats) -> None:
     """Strands; their normal leans outwards from the head: cards then look like one volume."""
     bilinear(paint.hair, at[6], at[7], texel)
-    put(surface, paint.hair_colour, texel[1], 0.0, 0.5, 0.25)
+    put(surface, texel[1:4], 1.0, 0.0, 0.5, 0.25)
     x, y, z = at[0] - shot.middle[0], at[1] - shot.middle[1], at[2] - shot.middle[2]
     lean = paint.hair_lean / math.sqrt(x * x + y * y + z * z + 1e-6)
     at[3] += lean * x
