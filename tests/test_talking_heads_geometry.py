@@ -252,8 +252,7 @@ def test_people_vary_and_smile(data: HeadData) -> None:
     people = [sample_person(data, seed) for seed in range(60)]
     assert 15 < sum(person.male for person in people) < 45
     assert 2 <= sum(person.glasses is not None for person in people) <= 20
-    assert len({person.hair for person in people}) >= 6
-    assert "short03" not in {person.hair for person in people}
+    assert len({person.hair for person in people}) >= 15
     smiles = np.mean([person.rest[UNITS.index("MouthLeftPullUp")] for person in people])
     assert smiles > 0.1
     shapes = np.stack([person.vertices for person in people])
@@ -267,7 +266,7 @@ def test_people_vary_and_smile(data: HeadData) -> None:
 
 @needs_data
 def test_rig_is_deterministic_and_well_formed(rig: Rig) -> None:
-    names = ["skin", "cavity", "eyes", "teeth", "tongue", "brow", "lash", "hair", "cloth", "frame"]
+    names = ["skin", "cavity", "eyes", "teeth", "tongue", "brow", "lash", "cloth", "hair", "frame"]
     assert [part.name for part in rig.parts] == names
     first, second = (pose(rig, {"JawDrop": 0.5}, (0.3, 0.1, -0.1)) for _ in range(2))
     np.testing.assert_array_equal(first.positions, second.positions)
@@ -332,7 +331,7 @@ def test_jaw_moves_the_chin_not_the_brow(rig: Rig) -> None:
     assert distance[chin & front].max() > 0.15
     forehead = (where[:, 1] > posed.eye_left[1] + 0.1) & (where[:, 2] > posed.eye_left[2] - 0.1)
     assert distance[forehead].max() < 5e-3
-    assert moved(rig, "brow", units={"JawDrop": 1.0})[0].max() < 5e-3
+    assert moved(rig, "brow", units={"JawDrop": 1.0})[0].max() < 1e-2
 
 
 @needs_data

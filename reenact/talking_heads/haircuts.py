@@ -28,15 +28,11 @@ CUTS: dict[str, Haircut] = {
     # short
     "buzz": replace(_SHORT, top=0.10, side=0.05, lift=1.0, volume=0.02, width=0.09),
     "crop": replace(_SHORT, top=0.38, side=0.14, forward=0.4, lift=0.3),
-    "caesar": replace(
-        _SHORT, top=0.36, side=0.2, fringe=0.30, forward=1.0, lift=0.06, volume=0.05
-    ),
+    "caesar": replace(_SHORT, top=0.36, side=0.2, fringe=0.30, forward=1.0, lift=0.06, volume=0.05),
     "side parting": replace(
         _SHORT, top=0.58, side=0.20, part=0.32, parted=0.8, lift=0.16, back=0.3
     ),
-    "swept back": replace(
-        _SHORT, top=0.9, side=0.35, back=1.6, lift=0.16, stiff=0.7, volume=0.09
-    ),
+    "swept back": replace(_SHORT, top=0.9, side=0.35, back=1.6, lift=0.16, stiff=0.7, volume=0.09),
     "quiff": replace(
         _SHORT, top=0.6, side=0.14, back=0.7, lift=0.55, stiff=0.8, sweep=0.25, volume=0.12
     ),
@@ -50,7 +46,15 @@ CUTS: dict[str, Haircut] = {
     "curly top": replace(_COILED, top=0.6, side=0.14, curl=0.05, curls=3.5, volume=0.16),
     "curls": replace(_COILED, top=0.7, side=0.45, curl=0.06, curls=3.0, volume=0.20),
     "afro": replace(
-        _COILED, top=0.5, side=0.45, curl=0.07, curls=5.0, lift=1.6, stiff=1.0, volume=0.3, width=0.2
+        _COILED,
+        top=0.5,
+        side=0.45,
+        curl=0.07,
+        curls=5.0,
+        lift=1.6,
+        stiff=1.0,
+        volume=0.3,
+        width=0.2,
     ),
     "short afro": replace(
         _COILED, top=0.28, side=0.16, curl=0.04, curls=6.0, lift=1.5, stiff=1.0, volume=0.12
@@ -195,4 +199,3 @@ def draw_dye(rng: Rng, male: bool, age: float, natural: bool) -> Dye:
 def wearing_hat(line: Hairline) -> Hairline:
     """The hairline of what shows below a hat."""
     return replace(line, height=9.0)
-

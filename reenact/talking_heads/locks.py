@@ -128,9 +128,7 @@ def grow(scalp: Scalp, cut: Haircut, line: Hairline, rng: Rng) -> Locks:
     return Locks(lines[order], layer[order], widths[order])
 
 
-def _roots(
-    scalp: Scalp, cut: Haircut, line: Hairline, rng: Rng
-) -> tuple[Array, Array, Array]:
+def _roots(scalp: Scalp, cut: Haircut, line: Hairline, rng: Rng) -> tuple[Array, Array, Array]:
     """Random places on the hairy skin, denser at the front hairline."""
     triangles = scalp.triangles[~scalp.ears[scalp.triangles].any(1)]
     middle = scalp.average[triangles].mean(1)
@@ -143,7 +141,9 @@ def _roots(
     shares = rng.dirichlet([1, 1, 1], 4 * count)[..., None]
     corners = triangles[chosen]
     place = (scalp.average[corners] * shares).sum(1)
-    kept = np.flatnonzero(growth(*place.T, line) > rng.uniform(0.15, 0.9, len(place)))[:count]
+    kept = np.flatnonzero(
+        growth(place[:, 0], place[:, 1], place[:, 2], line) > rng.uniform(0.15, 0.9, len(place))
+    )[:count]
     root = (scalp.points[corners[kept]] * shares[kept]).sum(1)
     normal = _unit((scalp.normals[corners[kept]] * shares[kept]).sum(1))
     return root, normal, place[kept]

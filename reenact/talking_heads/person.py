@@ -8,8 +8,8 @@ import numpy as np
 
 from reenact.errors import UserError
 from reenact.talking_heads.formats import Floats
-from reenact.talking_heads.head_data import HeadData
 from reenact.talking_heads.haircuts import Dye
+from reenact.talking_heads.head_data import HeadData
 from reenact.talking_heads.locks import Haircut, Hairline
 from reenact.talking_heads.pack import ETHNICITIES
 from reenact.talking_heads.style import STYLE_CHOICES, Glasses, Rgb, draw_style
