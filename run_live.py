@@ -1,9 +1,12 @@
 """Drive an avatar with your face: python run_live.py --help."""
 
 import json
+import os
 import sys
+from dataclasses import fields
 from typing import Any
 
+from realtime.settings import add_flags, resolve, table
 from reenact.errors import CommandLine, UserError, exit_on_user_error
 
 
@@ -26,13 +29,18 @@ def parser() -> CommandLine:
     add("--threads", type=int, metavar="N", help="CPU threads of the networks")
     add("--json", action="store_true", help="print the run in numbers as the last line")
     add("--list-avatars", action="store_true", help="name the built-in avatars and stop")
+    add_flags(flags)
     return flags
 
 
 @exit_on_user_error
 def main() -> int:
     """Run the command line; 0 when all went well."""
-    words = vars(parser().parse_args())
+    settings = resolve(parser(), sys.argv[1:], os.environ)
+    words = {name.replace("-", "_"): setting.value for name, setting in settings.items()}
+    if words["show_settings"]:
+        print(table(settings))
+        return 0
     try:  # not at the top: a Python without our packages deserves a sentence, too
         from realtime.app import Options, run
         from reenact.avatar import starter_avatars
@@ -41,13 +49,13 @@ def main() -> int:
             f"{sys.executable} cannot load what Reenact needs ({error}): "
             "run `pip install -e .` with it, or start the Python that has it"
         ) from error
-    as_json, outputs = words.pop("json"), words.pop("output") or ["window"]
-    words["edits"] = words.pop("edit")
-    if words.pop("list_avatars"):
+    if words["list_avatars"]:
         print("\n".join(starter_avatars()))
         return 0
-    report = run(Options(**words, outputs=outputs), lambda line: print(line, flush=True))
-    print(json.dumps(report) if as_json else _sentence(report))
+    words |= {"outputs": words["output"] or ["window"], "edits": words["edit"]}
+    options = Options(**{field.name: words[field.name] for field in fields(Options)})
+    report = run(options, lambda line: print(line, flush=True))
+    print(json.dumps(report) if words["json"] else _sentence(report))
     return 0
 
 

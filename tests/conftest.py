@@ -4,6 +4,9 @@ import os
 from pathlib import Path
 
 # Two threads of one process fight over two busy cores; one is steady. Read when torch and numba load.
+os.environ["XDG_CONFIG_HOME"] = os.path.join(
+    os.path.dirname(__file__), "no-settings"
+)  # not the user's own
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
