@@ -8,6 +8,8 @@ os.environ["XDG_CONFIG_HOME"] = os.path.join(
     os.path.dirname(__file__), "no-settings"
 )  # not the user's own
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tests see no settings file of whoever runs them.
+os.environ["XDG_CONFIG_HOME"] = str(Path(__file__).parent / "no-settings")
 
 import pytest
 
