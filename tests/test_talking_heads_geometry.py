@@ -257,8 +257,7 @@ def test_people_vary_and_smile(data: HeadData) -> None:
     assert smiles > 0.1
     shapes = np.stack([person.vertices for person in people])
     assert shapes.std(0).max() > 0.05
-    # With right sides and asymmetries there are more than 150 targets behind these.
-    assert len(sliders(data)) > 80
+    assert len(sliders(data)) > 150
 
 
 # ---- the rig
@@ -266,7 +265,7 @@ def test_people_vary_and_smile(data: HeadData) -> None:
 
 @needs_data
 def test_rig_is_deterministic_and_well_formed(rig: Rig) -> None:
-    names = ["skin", "cavity", "eyes", "teeth", "tongue", "brow", "lash", "cloth", "hair", "frame"]
+    names = ["skin", "cavity", "eyes", "teeth", "tongue", "lash", "cloth", "hair", "frame"]
     assert [part.name for part in rig.parts] == names
     first, second = (pose(rig, {"JawDrop": 0.5}, (0.3, 0.1, -0.1)) for _ in range(2))
     np.testing.assert_array_equal(first.positions, second.positions)
@@ -323,7 +322,7 @@ def test_closed_lid_meets_the_lower_lid(rig: Rig, side: str) -> None:
 
 
 @needs_data
-def test_jaw_moves_the_chin_not_the_brow(rig: Rig) -> None:
+def test_jaw_moves_the_chin_not_the_forehead(rig: Rig) -> None:
     distance, where = moved(rig, "skin", units={"JawDrop": 1.0})
     posed = pose(rig)
     chin = where[:, 1] < posed.mouth[1] - 0.2
@@ -331,7 +330,6 @@ def test_jaw_moves_the_chin_not_the_brow(rig: Rig) -> None:
     assert distance[chin & front].max() > 0.15
     forehead = (where[:, 1] > posed.eye_left[1] + 0.1) & (where[:, 2] > posed.eye_left[2] - 0.1)
     assert distance[forehead].max() < 5e-3
-    assert moved(rig, "brow", units={"JawDrop": 1.0})[0].max() < 1e-2
 
 
 @needs_data

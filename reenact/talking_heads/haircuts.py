@@ -186,7 +186,7 @@ def vary(rng: Rng, cut: Haircut, african: float) -> Haircut:
 
 def draw_dye(rng: Rng, male: bool, age: float, natural: bool) -> Dye:
     """Roots, tips, highlights of those who dye; grey strands of those who do not."""
-    dyed, grey = rng.random() < (0.05 if male else 0.35), rng.normal(1.6 * age - 0.35, 0.15)
+    dyed, grey = rng.random() < (0.05 if male else 0.35), rng.normal(1.6 * age - 0.55, 0.15)
     strengths = rng.random(3)
     return Dye(
         roots=float(0.8 * strengths[0]) if dyed else float(0.15 * strengths[0]),

@@ -20,7 +20,6 @@ CLOTHES = (
     *(f"male_casualsuit{i:02d}" for i in range(1, 7)),
     *("male_elegantsuit01", "male_worksuit01"),
 )
-BROWS = tuple(f"eyebrow{i:03d}" for i in range(1, 13))
 LASHES = tuple(f"eyelashes{i:02d}" for i in range(1, 5))
 TEETH = ("teeth_base", *(f"teeth_shape{i:02d}" for i in range(1, 6)))
 
@@ -31,7 +30,7 @@ _DETAILS = (
     *("head", "nose", "eyes", "mouth", "chin", "cheek"),
     *("ears", "eyebrows", "forehead", "neck", "asym"),
 )
-_FOLDERS = {"clothes": CLOTHES, "eyebrows": BROWS, "eyelashes": LASHES}
+_FOLDERS = {"clothes": CLOTHES, "eyelashes": LASHES}
 _FOLDERS |= {"teeth": TEETH, "tongue": ("tongue01",)}
 
 

@@ -51,8 +51,6 @@ def full_look(person: Person) -> dict[str, float]:
     rng = np.random.default_rng([person.seed, 6])
     female = 1 - person.gender
     drawn = {
-        "brow_thickness": rng.uniform(0.055, 0.085) + 0.018 * person.gender,  # dm
-        "brow_arch": rng.uniform(0.0, 0.018) + 0.012 * female,  # dm
         "lashes": 0.25 + 0.45 * female,
         "eye_white": rng.uniform(0.60, 0.72),
         "teeth_white": rng.uniform(0.85, 1.1),

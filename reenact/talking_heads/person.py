@@ -34,6 +34,7 @@ _OPPOSITES = {
     "forward": "backward",
     "convex": "concave",
     "uncompress": "compress",
+    "l": "r",
 }
 # Mean slider values. MakeHuman's neutral looks stern: lift brows and mouth corners, open the eyes.
 _FRIENDLY = {
@@ -44,20 +45,39 @@ _FRIENDLY = {
     "l-eye-height2": 0.08,
 }
 _FEMALE = {
-    "chin-width": -0.18,
-    "chin-bones": -0.15,
-    "nose-scale-horiz": -0.12,
-    "nose-scale-vert": -0.08,
-    "mouth-upperlip-volume": 0.12,
-    "mouth-lowerlip-volume": 0.10,
-    "neck-scale-horiz": -0.14,
-    "l-eye-scale": 0.12,
-    "l-cheek-bones": 0.08,
+    "chin-width": -0.26,
+    "chin-bones": -0.24,
+    "chin-height": -0.12,
+    "chin-prominent": -0.10,
+    "nose-scale-horiz": -0.20,
+    "nose-scale-vert": -0.16,
+    "nose-hump": -0.14,
+    "nose-width3": -0.10,
+    "mouth-upperlip-volume": 0.22,
+    "mouth-lowerlip-volume": 0.20,
+    "mouth-scale-horiz": -0.06,
+    "neck-scale-horiz": -0.30,
+    "neck-scale-depth": -0.15,
+    "eyebrows-trans": 0.10,
+    "l-eye-scale": 0.20,
+    "l-cheek-bones": 0.12,
+    "l-cheek-volume": 0.08,
+    "head-scale-horiz": -0.06,
+    "head-scale-vert": -0.08,
 }
-_MALE = {"chin-width": 0.06, "chin-bones": 0.08, "neck-scale-horiz": 0.05}
-_UNUSED_SLIDERS = ("r-", "neck-scale-vert", "neck-trans", "head-age", "asymm")
+_MALE = {
+    "chin-width": 0.10,
+    "chin-bones": 0.12,
+    "chin-prominent": 0.08,
+    "neck-scale-horiz": 0.15,
+    "eyebrows-trans": -0.06,
+    "nose-scale-vert": 0.05,
+}
+_UNUSED_SLIDERS = ("neck-scale-vert", "neck-trans", "head-age", "asymm")
 # Standard deviations of the sliders by the start of their names; the first that matches counts.
 _SPREADS = (
+    ("asym-eye", 0.10),
+    ("asym", 0.13),
     ("head-trans", 0.12),
     ("head-", 0.17),
     ("mouth-scale-depth", 0.10),
@@ -77,6 +97,7 @@ _SPREADS = (
     ("", 0.20),
 )
 _SLIDER_LIMIT = 0.75
+_UNEVEN = 0.08  # how much the sliders of the two sides differ
 
 # The resting expression: pose unit -> mean (female, male), standard deviation; both sides alike.
 _REST = (
@@ -112,8 +133,8 @@ class Person:
     hair_rgb: Rgb  # linear light
     eye_color: str
     eye_rgb: Rgb  # linear light
-    brow: str  # names of meshes
-    lash: str
+    brow: str  # a name in brows.BROWS
+    lash: str  # names of meshes
     teeth: str
     cloth: str
     glasses: Glasses | None
@@ -169,22 +190,26 @@ def _check(data: HeadData, asked: Mapping[str, Any]) -> None:
 
 
 def _traits(rng: Rng, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Sex (clearly one), age, ancestry, build; drawn first and then overruled by the wishes."""
-    ancestry = rng.dirichlet([0.35] * len(ETHNICITIES))
-    drawn = {
-        "gender": float(rng.uniform(0.9, 1.0) if rng.random() < 0.5 else rng.uniform(0.0, 0.08)),
-        "ethnicity": dict(zip(ETHNICITIES, ancestry.tolist(), strict=True)),
-        "age": float(min(rng.beta(1.1, 2.8) * 0.9, 0.75)),
-        "muscle": float(np.clip(rng.normal(0.5, 0.17), 0.1, 0.9)),
-        "weight": float(np.clip(rng.normal(0.47, 0.18), 0.05, 0.95)),
+    """Sex (clearly one), age, ancestry, build: drawn, unless wished."""
+    of_sex, of_kin, of_age, of_build = rng.spawn(4)
+    gender = float(of_sex.uniform(0.9, 1.0) if of_sex.random() < 0.5 else of_sex.uniform(0.0, 0.06))
+    gender = asked.get("gender", gender)
+    if isinstance(gender, str):
+        gender = float(gender == "male")
+    kin = dict(zip(ETHNICITIES, of_kin.dirichlet([0.35] * len(ETHNICITIES)).tolist(), strict=True))
+    kin = asked.get("ethnicity", kin)
+    total = sum(float(kin.get(name, 0.0)) for name in ETHNICITIES)
+    age = float(min(of_age.beta(1.1, 2.8) * 0.9, 0.75))
+    mean, deviation = (0.55, 0.2) if gender > 0.5 else (0.36, 0.12)
+    muscle = float(np.clip(mean + deviation * of_build.normal(), 0.1, 0.95))
+    weight = float(np.clip(0.03 + 0.94 * of_build.beta(2.0, 2.2), 0, 1))
+    return {
+        "gender": gender,
+        "ethnicity": {name: float(kin.get(name, 0.0)) / total for name in ETHNICITIES},
+        "age": asked.get("age", age),
+        "muscle": asked.get("muscle", muscle),
+        "weight": asked.get("weight", weight),
     }
-    traits = {name: asked.get(name, value) for name, value in drawn.items()}
-    if isinstance(traits["gender"], str):
-        traits["gender"] = float(traits["gender"] == "male")
-    shares = {name: float(traits["ethnicity"].get(name, 0.0)) for name in ETHNICITIES}
-    total = sum(shares.values())
-    traits["ethnicity"] = {name: share / total for name, share in shares.items()}
-    return traits
 
 
 def _macro_targets(gender: float, age: float, ethnicity: dict[str, float]) -> dict[str, float]:
@@ -219,14 +244,16 @@ def _build_targets(gender: float, age: float, muscle: float, weight: float) -> d
 def sliders(data: HeadData) -> dict[str, tuple[str, str]]:
     """The detail sliders: name -> the targets of its positive and its negative end.
 
-    Of a pair of sides only the left is listed; the right follows it.
+    l- and r- are sides; asym- pulls both sides apart; a form has no negative end: "".
     """
-    found: dict[str, tuple[str, str]] = {}
+    found = {f"head-{form}": (f"head-{form}", "") for form in FACE_SHAPES}
     for name in sorted(data.targets):
         stem, _, end = name.rpartition("-")
         other = f"{stem}-{_OPPOSITES.get(end, '')}"
         if other in data.targets and not name.startswith(_UNUSED_SLIDERS):
             found[stem] = (name, other)
+        elif "-ear-shape-" in name:
+            found[name] = (name, "")
     return found
 
 
@@ -234,25 +261,39 @@ def _detail_targets(
     data: HeadData, rng: Rng, gender: float, asked: Mapping[str, float]
 ) -> dict[str, float]:
     """Weights of the detail targets: every slider drawn around a friendly mean, slightly uneven."""
-    means = _slider_means(gender)
-    spread = rng.uniform(0.6, 1.2)  # some people are more remarkable than others
-    pull = rng.uniform(0.5, 1.2)
+    values = _slider_values(sliders(data), rng, gender)
+    for name, value in asked.items():
+        values[name] = value
+        if name.startswith("l-") and "r-" + name[2:] not in asked:
+            values["r-" + name[2:]] = value
     weights: dict[str, float] = {}
     for name, (up, down) in sliders(data).items():
-        deviation = next(value for start, value in _SPREADS if name.startswith(start)) * spread
-        if gender < 0.5 and name.startswith(("chin", "head", "nose", "cheek", "neck")):
-            deviation *= 0.75
-        value, uneven = rng.normal(means.get(name, 0.0) * pull, deviation), rng.normal(0, 0.03)
-        value = float(np.clip(asked.get(name, value), -_SLIDER_LIMIT, _SLIDER_LIMIT))
-        weights[up if value > 0 else down] = abs(value)
-        if name.startswith("l-"):
-            right = value + uneven
-            weights["r-" + (up if right > 0 else down)[2:]] = abs(right)
-    for name in sorted(data.targets):
-        if name.startswith("asym-"):
-            weights[name] = max(0.0, rng.normal(0, 0.03))
-    weights["head-" + str(rng.choice(FACE_SHAPES))] = float(rng.uniform(0, 0.35))
+        value = float(np.clip(values[name], -_SLIDER_LIMIT, _SLIDER_LIMIT))
+        if up if value > 0 else down:
+            weights[up if value > 0 else down] = abs(value)
     return weights
+
+
+def _slider_values(names: Iterable[str], rng: Rng, gender: float) -> dict[str, float]:
+    """A value for every slider; a right side follows its left."""
+    means = _slider_means(gender)
+    spread, pull = rng.uniform(0.6, 1.25), rng.uniform(0.6, 1.2)  # some are more remarkable
+    calm = 0.75 if gender < 0.5 else 1.0  # women's faces vary less in what reads as manly
+    values: dict[str, float] = {}
+    for name in names:
+        normal = rng.normal()
+        if name.startswith("r-"):
+            values[name] = values["l-" + name[2:]] + _UNEVEN * normal
+            continue
+        deviation = next(value for start, value in _SPREADS if name.startswith(start)) * spread
+        if name.startswith(("chin", "head", "nose", "cheek", "neck", "forehead")):
+            deviation *= calm
+        values[name] = means.get(name, 0.0) * pull + deviation * normal
+    form = f"head-{rng.choice(FACE_SHAPES)}"
+    for shape in FACE_SHAPES:
+        values[f"head-{shape}"] = 0.0
+    values[form] = float(rng.uniform(0, 0.5))
+    return values
 
 
 def _slider_means(gender: float) -> dict[str, float]:

@@ -28,7 +28,7 @@ _EYE_BONES = ("eye.L", "eye.R")
 class Part:
     """One mesh to draw."""
 
-    name: str  # skin, cavity, eyes, teeth, tongue, brow, lash, hair, cloth or frame
+    name: str  # skin, cavity, eyes, teeth, tongue, lash, cloth, hair or frame
     uv: Floats  # [V,2]
     triangles: Ints  # [F,3] into this part's vertices
     rest: Floats  # [V,3] dm: skin, cavity on the base mesh; others on the person - the eyes' middle
@@ -138,7 +138,6 @@ def _worn(data: HeadData, person: Person, eyes: Floats) -> list[tuple[str, Mesh,
         "eyes": "eyes",
         "teeth": person.teeth,
         "tongue": "tongue01",
-        "brow": person.brow,
         "lash": person.lash,
         "cloth": person.cloth,
     }

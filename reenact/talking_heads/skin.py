@@ -259,7 +259,7 @@ def paint_brows(
     scale = 4
     canvas = np.zeros((SKIN_SIZE * scale, SKIN_SIZE * scale), np.uint8)
     for side in (1.0, -1.0):
-        for path, weight in strands.brow_strokes(rng, look["brow_thickness"], look["brow_arch"]):
+        for path, weight in strands.brow_strokes(rng, look):
             z = np.interp(
                 path[:, 0], (0.1, 0.2, 0.3, 0.4, 0.5, 0.6), (1.49, 1.48, 1.44, 1.40, 1.33, 1.19)
             )

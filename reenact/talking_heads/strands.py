@@ -1,6 +1,7 @@
 """Painted hair: the strands of locks and their colours, lashes, and the strokes of the brows."""
 
 import math
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from reenact.talking_heads.raster import Floats, Ints
 
 _LASH_SIZE = (48, 384)  # height (root to tip), width (along the lid)
 _LOCK_SIZE = (128, 512)
-_STRANDS = 34  # of a lock
+_STRANDS = 24  # of a lock
 _GREY = np.array([0.20, 0.195, 0.19])
 
 
@@ -43,12 +44,12 @@ def lock_map(seed: int, rgb: npt.NDArray[np.float64], dye: Dye) -> Floats:
     for k in range(SLOTS):
         for _ in range(_STRANDS):
             path, reach = _strand(rng, k * slot, slot, height * scale)
-            thick = int(rng.integers(2, 5))
+            thick = int(rng.integers(4, 10))
             tone = int(np.clip(128 + rng.normal(0, 34), 20, 235))
             lighter, grey = rng.random() < dye.highlights, rng.random() < dye.grey
             pixels = np.round(path[: max(2, int(reach * len(path)))] * 16).astype(np.int32)
-            cv2.polylines(shade, [pixels], False, tone, thick + 1, cv2.LINE_8, 4)
-            cv2.polylines(kind, [pixels], False, (255 * lighter, 255 * grey, 0), thick + 1, 8, 4)
+            cv2.polylines(shade, [pixels], False, tone, thick, cv2.LINE_AA, 4)
+            cv2.polylines(kind, [pixels], False, (255 * lighter, 255 * grey, 0), thick, 8, 4)
             cv2.polylines(cover, [pixels], False, 255, thick, cv2.LINE_AA, 4)
     alpha, tones, kinds = (
         cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
@@ -88,7 +89,7 @@ def islands(triangles: Ints, vertices: int) -> list[Ints]:
 
 
 def lash_coordinates(rest: Floats, triangles: Ints, eyes: Floats) -> Floats:
-    """(along the lid, root to tip) in [0, 1] for lash vertices f32[V,3].
+    """(along the lid, root to tip) in the halves of `lash_map` for lash vertices f32[V,3].
 
     triangles i32[F,3]; eyes f32[2,3]: the eyeballs' centres.
     """
@@ -104,50 +105,55 @@ def lash_coordinates(rest: Floats, triangles: Ints, eyes: Floats) -> Floats:
         root = np.where(near, radius[None, :], np.inf).min(1)
         tip = np.where(near, radius[None, :], -np.inf).max(1)
         uv[members, 0] = along
-        uv[members, 1] = (radius - root) / np.maximum(tip - root, 1e-3)
+        out = (radius - root) / np.maximum(tip - root, 1e-3)
+        lower = points[:, 1].mean() < centre[1] - 0.02
+        uv[members, 1] = 0.5 * np.clip(out, 0, 0.98) + 0.5 * lower
     return uv
 
 
 def lash_map(seed: int, strength: float) -> Floats:
-    """Alpha f32[48,384]: a dark root line and short fine lashes; `strength` 0..1."""
+    """Alpha f32[96,384]: above a dark root line and lashes, below the fine lower lashes."""
     rng = np.random.default_rng(seed)
     height, width = _LASH_SIZE
-    canvas = np.zeros((height * 2, width * 2), np.uint8)
-    for k in range(44):
-        x = (k + rng.uniform(0.2, 0.8)) / 44 * width * 2
-        length = rng.uniform(0.3, 0.6) * height * 2
-        lean = rng.normal(0, 5)
-        cv2.line(canvas, (int(x), 0), (int(x + lean), int(length)), 255, 3, cv2.LINE_AA)
-    strokes = (
-        cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    )
     t = np.linspace(0, 1, height, dtype=np.float32)[:, None]
     s = np.linspace(0, 1, width, dtype=np.float32)[None, :]
     root = np.clip(1.5 - 6 * t, 0, 1) * (0.75 + 0.25 * strength)
     ends = np.clip(np.minimum(s - 0.02, 0.93 - s) * 7, 0, 1)  # none in the corners of the eye
-    return np.asarray(
-        np.clip(root + strokes * (1.1 - t) * (0.3 + 0.6 * strength), 0, 1) * ends, np.float32
-    )
+    upper = root + _lashes(rng, 44, 0.3, 0.6, 3) * (1.1 - t) * (0.3 + 0.6 * strength)
+    lower = _lashes(rng, 30, 0.1, 0.3, 2) * (1.1 - t) * (0.12 + 0.4 * strength)
+    maps = np.concatenate([upper, lower * np.clip((s - 0.25) * 3, 0, 1)])
+    return np.asarray(np.clip(maps, 0, 1) * ends, np.float32)
+
+
+def _lashes(rng: np.random.Generator, count: int, short: float, long: float, thick: int) -> Floats:
+    """Strokes from the lid (row 0) outwards, f32[48,384]; lengths are shares of the height."""
+    height, width = _LASH_SIZE
+    canvas = np.zeros((height * 2, width * 2), np.uint8)
+    for k in range(count):
+        x = (k + rng.uniform(0.2, 0.8)) / count * width * 2
+        length = rng.uniform(short, long) * height * 2
+        lean = rng.normal(0, 5)
+        cv2.line(canvas, (int(x), 0), (int(x + lean), int(length)), 255, thick, cv2.LINE_AA)
+    small = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small.astype(np.float32) / 255)
 
 
 def brow_strokes(
-    rng: np.random.Generator, thickness: float, arch: float, strokes: int = 64
+    rng: np.random.Generator, form: Mapping[str, float], strokes: int = 84
 ) -> list[tuple[Floats, float]]:
     """Hairs of one brow (x > 0) on the base face: list of (points f32[5,2] in dm, weight 0..1).
 
-    thickness: full height of the brow in dm; arch: how far its top is lifted, dm.
+    form: see brows.BROWS; lengths in dm. Hairs stand at the nose and lie down along the brow.
     """
     result = []
     for k in range(strokes):
         s = (k + rng.uniform(0, 1)) / strokes
-        centre = _brow_line(s, arch)
-        half = 0.5 * thickness * _brow_width(s)
-        root = centre + np.array([0.0, half * rng.uniform(-1.0, 0.55)])
-        tilt = (
-            1.25 - 1.15 * min(s / 0.45, 1.0) - 0.35 * max(s - 0.6, 0)
-        )  # upright at the nose, flat at the tail
-        tilt += rng.normal(0, 0.12)
-        length = rng.uniform(0.045, 0.075) * (1 - 0.25 * s)
+        half = 0.5 * form["brow_thickness"] * _brow_width(s, form["brow_taper"])
+        root = _brow_line(s, form) + np.array([0.0, half * rng.uniform(-1.0, 0.55)])
+        slope = _brow_line(min(s + 0.05, 1), form) - _brow_line(max(s - 0.05, 0), form)
+        tilt = math.atan2(slope[1], slope[0]) + 1.15 - 1.05 * min(s / 0.4, 1.0)
+        tilt += rng.normal(0, 0.12 + 0.2 * form["brow_wild"])
+        length = rng.uniform(0.045, 0.075) * (1 - 0.3 * s) * (1 + 0.5 * form["brow_wild"])
         t = np.linspace(0, 1, 5)[:, None]
         bend = tilt - 0.5 * t
         path = root + t * length * np.concatenate([np.cos(bend), np.sin(bend)], 1)
@@ -155,12 +161,17 @@ def brow_strokes(
     return result
 
 
-def _brow_line(s: float, arch: float) -> npt.NDArray[np.float64]:
+def _brow_line(s: float, form: Mapping[str, float]) -> npt.NDArray[np.float64]:
     """Middle of the brow at s in [0, 1] from the nose to the temple, canonical x, y in dm."""
-    x = 0.115 + 0.475 * s
+    start = 0.115 + form["brow_gap"]
+    x = start + (0.475 * form["brow_length"]) * s
     y = np.interp(s, (0, 0.2, 0.45, 0.65, 0.85, 1), (7.375, 7.400, 7.418, 7.415, 7.385, 7.335))
-    return np.array([x, y + arch * math.sin(math.pi * min(s * 1.1, 1.0)) ** 2])
+    peak = form["brow_peak"]
+    rise = s / peak if s < peak else (1 - s) / (1 - peak)
+    lift = form["brow_arch"] * math.sin(0.5 * math.pi * rise) ** (1 + form["brow_corner"])
+    return np.array([x, y + lift + form["brow_slant"] * (s - 0.5)])
 
 
-def _brow_width(s: float) -> float:
-    return float(np.interp(s, (0, 0.08, 0.35, 0.7, 1), (0.75, 1, 1, 0.7, 0.15)))
+def _brow_width(s: float, taper: float) -> float:
+    tail = 0.7 - 0.25 * taper
+    return float(np.interp(s, (0, 0.08, 0.35, 0.7, 1), (0.75, 1, 1, tail, 0.12)))

@@ -163,7 +163,6 @@ def _assemble(parts: list[Part]) -> tuple[Geometry, npt.NDArray[np.int64]]:
                 kept = kept[~cornea[kept].all(1)]
                 uv = eye_coordinates(part.rest)
             elif part.name == "lash":
-                kept = _upper_lashes(part, eyes)
                 uv = strands.lash_coordinates(part.rest, part.triangles, eyes)
             triangles.append(kept + count)
             materials.append(np.full(len(kept), MATERIALS[part.name], np.uint8))
@@ -179,19 +178,3 @@ def _assemble(parts: list[Part]) -> tuple[Geometry, npt.NDArray[np.int64]]:
         np.concatenate(rests).astype(np.float32),
     )
     return geometry, np.concatenate(drawn)
-
-
-def _upper_lashes(part: Part, eyes: Floats) -> Ints:
-    """The triangles of the upper lids' lashes: the lower ones are too fine for a few pixels."""
-    middle = [
-        part.rest[piece].reshape(-1, 3) for piece in strands.islands(part.triangles, len(part.rest))
-    ]
-    return np.concatenate(
-        [
-            piece
-            for piece, points in zip(
-                strands.islands(part.triangles, len(part.rest)), middle, strict=True
-            )
-            if points[:, 1].mean() > eyes[:, 1].mean() - 0.02
-        ]
-    )

@@ -8,8 +8,9 @@ import numpy as np
 
 from reenact.errors import UserError
 from reenact.talking_heads import haircuts
+from reenact.talking_heads.brows import BROWS, brow_form, draw_brow
 from reenact.talking_heads.haircuts import CUTS
-from reenact.talking_heads.pack import BROWS, CLOTHES, LASHES, TEETH
+from reenact.talking_heads.pack import CLOTHES, LASHES, TEETH
 
 Rgb = tuple[float, float, float]
 Rng = np.random.Generator
@@ -34,8 +35,6 @@ EYE_COLORS: dict[str, Rgb] = {
     "blue": (0.140, 0.250, 0.390),
     "grey": (0.270, 0.310, 0.340),
 }
-_FEMALE_BROWS = (1, 2, 7, 8, 9, 10)
-_MALE_BROWS = (0, 1, 2, 3, 4, 7, 10)
 
 STYLE_CHOICES = (
     *("hair", "hair_color", "eye_color", "brow", "lash", "teeth", "cloth"),
@@ -45,7 +44,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "hair": (*CUTS, "none"),
     "hair_color": tuple(HAIR_COLORS),
     "eye_color": tuple(EYE_COLORS),
-    "brow": BROWS,
+    "brow": tuple(BROWS),
     "lash": LASHES,
     "teeth": TEETH,
     "cloth": CLOTHES,
@@ -73,11 +72,11 @@ def draw_style(
     for kind, names in _NAMES.items():
         if asked.get(kind, names[0]) not in names:
             raise UserError(f"There is no {kind} {asked[kind]!r}: choose from {', '.join(names)}.")
-    locks, colours, face, clothes, on_nose, painted = rng.spawn(6)
+    locks, colours, face, clothes, on_nose, painted, brow = rng.spawn(7)
     style = _draw_hair(locks, male, age, ethnicity, asked)
     style |= {
         "eye_color": _eye_color(colours, ethnicity),
-        "brow": BROWS[int(face.choice(_MALE_BROWS if male else _FEMALE_BROWS))],
+        "brow": draw_brow(brow, male),
         "lash": str(face.choice(LASHES)),
         "teeth": str(face.choice(TEETH)),
         "cloth": str(
@@ -93,6 +92,7 @@ def draw_style(
     wish = asked.get("glasses", wears)
     style["glasses"] = wish if isinstance(wish, Glasses) else glasses if wish else None
     look = _draw_look(painted, male, age, ethnicity)
+    look |= brow_form(brow, style["brow"], male)
     for name in asked.get("look", {}):
         if name not in look:
             raise UserError(f"There is no look {name!r}: choose from {', '.join(look)}.")
@@ -174,7 +174,7 @@ def _draw_look(
 
     melanin: 0 palest .. 1 darkest skin; redness, warmth: -1..1; mottling; roughness: of the skin's
     shine; lip_tint, lip_dark, gloss, blush, eye_shadow, shadow_hue, liner: make-up or nature;
-    nose_red, bags, freckles, moles (a count), wrinkles; brow_density; cloth_red, cloth_green,
+    nose_red, bags, freckles, moles (a count), wrinkles; brow_density, brow_... (see brows.py); cloth_red, cloth_green,
     cloth_blue: linear light.
     """
     african, asian = ethnicity["african"], ethnicity["asian"]
