@@ -311,9 +311,10 @@ def test_closed_lid_meets_the_lower_lid(rig: Rig, side: str) -> None:
         """From the middle of the lower lid's edge up to the lowest lash of the upper lid."""
         posed = pose(rig, units)
         eye = posed.eye_left if side == "Left" else posed.eye_right
-        start = sum(len(part.rest) for part in rig.parts[:6])
-        lash = posed.positions[start : start + len(rig.parts[6].rest)]
-        rest = rig.parts[6].rest + (pose(rig).eye_left + pose(rig).eye_right) / 2
+        index = [part.name for part in rig.parts].index("lash")
+        start = sum(len(part.rest) for part in rig.parts[:index])
+        lash = posed.positions[start : start + len(rig.parts[index].rest)]
+        rest = rig.parts[index].rest + (pose(rig).eye_left + pose(rig).eye_right) / 2
         upper = rest[:, 1] > pose(rig).eye_left[1] + 0.02
         near = np.abs(rest[:, 0] - eye[0]) < 0.08
         return float(lash[near & upper, 1].mean() - lash[near & ~upper, 1].mean())

@@ -46,10 +46,11 @@ def lock_map(seed: int, rgb: npt.NDArray[np.float64], dye: Dye) -> Floats:
             path, reach = _strand(rng, k * slot, slot, height * scale)
             thick = int(rng.integers(4, 10))
             tone = int(np.clip(128 + rng.normal(0, 34), 20, 235))
-            lighter, grey = rng.random() < dye.highlights, rng.random() < dye.grey
+            lighter = 255 * float(rng.random() < dye.highlights)
+            grey = 255 * float(np.clip(rng.normal(dye.grey, 0.6 * min(dye.grey, 0.3)), 0, 1))
             pixels = np.round(path[: max(2, int(reach * len(path)))] * 16).astype(np.int32)
             cv2.polylines(shade, [pixels], False, tone, thick, cv2.LINE_AA, 4)
-            cv2.polylines(kind, [pixels], False, (255 * lighter, 255 * grey, 0), thick, 8, 4)
+            cv2.polylines(kind, [pixels], False, (lighter, grey, 0), thick, 8, 4)
             cv2.polylines(cover, [pixels], False, 255, thick, cv2.LINE_AA, 4)
     alpha, tones, kinds = (
         cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
