@@ -21,15 +21,21 @@ from reenact.errors import UserError
 @dataclass(frozen=True)
 class _Backend:
     libraries: tuple[str, ...]
-    factory: str  # class in the module engines.<name>_engine
+    module: str
+    factory: str  # class in that module
     extra: str  # what installs the libraries
 
 
 _BACKENDS = {  # in the order of preference where none can be measured
-    "openvino": _Backend(("openvino",), "OpenVinoEngine", "."),
-    "onnxruntime": _Backend(("onnxruntime",), "OnnxRuntimeEngine", "."),
-    "torch": _Backend(("torch", "safetensors"), "TorchEngine", ".[train]"),
+    "tensorrt": _Backend(("tensorrt",), "tensorrt_engine", "TensorRtEngine", ".[tensorrt]"),
+    "tensorrt-rtx": _Backend(
+        ("tensorrt_rtx",), "tensorrt_engine", "TensorRtRtxEngine", ".[tensorrt-rtx]"
+    ),
+    "openvino": _Backend(("openvino",), "openvino_engine", "OpenVinoEngine", "."),
+    "onnxruntime": _Backend(("onnxruntime",), "onnxruntime_engine", "OnnxRuntimeEngine", "."),
+    "torch": _Backend(("torch", "safetensors"), "torch_engine", "TorchEngine", ".[train]"),
 }
+_BUILT_AHEAD = ("tensorrt", "tensorrt-rtx")  # the first of them that runs is the fastest there is
 _LIVE_GRAPHS = ("encode_deformation", "render")  # what every frame costs
 _WARM_UP, _FRAMES = 2, 7
 
@@ -68,7 +74,7 @@ def load_engine(
     """
     _check_available(backend)
     try:
-        module = importlib.import_module(f"engines.{backend}_engine")
+        module = importlib.import_module(f"engines.{_BACKENDS[backend].module}")
     except ImportError as error:
         raise UserError(
             f"{backend} is installed but does not load here ({error}); "
@@ -92,11 +98,12 @@ def model_info(model_dir: Path | str) -> ModelInfo:
 def choose_backend(
     model_dir: Path | str, backend: str = "auto", threads: int | None = None
 ) -> Choice:
-    """Settle on a backend: the one asked for, or for "auto" the fastest of those that are there.
+    """Settle on a backend: the one asked for, or for "auto" the best of those that run here.
 
-    "auto" times a few frames of the two graphs that run live, one after the other, on OpenVINO and
-    ONNX Runtime, each with the threads it will have; torch, which is slower than both, only where
-    there is neither.
+    "auto" takes TensorRT or TensorRT-RTX where one is installed, there is a GPU and an engine was
+    built for it. Else it times a few frames of the two graphs that run live, one after the other,
+    on OpenVINO and ONNX Runtime, each with the threads it will have; torch, which is slower than
+    both, only where there is neither. What was passed over stands in the reason.
 
     Raises:
         UserError: an unknown or missing backend, none at all, or a model that none can load.
@@ -105,29 +112,49 @@ def choose_backend(
         _check_available(backend)
         return Choice(backend, f"{backend}: asked for")
     present = [name for name, missing in backends().items() if missing is None]
-    if not present:
-        raise UserError(f"no engine is installed; run {_install('onnxruntime')}")
-    candidates = [name for name in present if name != "torch"] or present
+    skipped: list[UserError] = []
+    for name in present:
+        if name in _BUILT_AHEAD and (words := _timed(model_dir, name, threads, skipped)):
+            return Choice(name, _sentence([words[1]], skipped))
+    timeable = [name for name in present if name not in (*_BUILT_AHEAD, "torch")]
+    candidates = timeable or [name for name in present if name == "torch"]
+    if not candidates:
+        raise (
+            skipped[0]
+            if skipped
+            else UserError(f"no engine is installed; run {_install('onnxruntime')}")
+        )
     if len(candidates) == 1:
-        return Choice(candidates[0], f"{candidates[0]}: the only engine that is installed")
-    return _fastest(model_dir, candidates, threads)
+        only = f"{candidates[0]}: the only engine that is installed"
+        return Choice(candidates[0], _sentence([only], skipped))
+    return _fastest(model_dir, candidates, threads, skipped)
 
 
-def _fastest(model_dir: Path | str, candidates: list[str], threads: int | None) -> Choice:
-    timed: list[tuple[float, str, str]] = []
-    failed: list[UserError] = []
-    for name in candidates:
-        try:
-            milliseconds, device = frame_time(model_dir, name, threads)
-        except UserError as error:
-            failed.append(error)
-        else:
-            timed.append((milliseconds, name, f"{name} ({device}): {milliseconds:.1f} ms a frame"))
-    if not timed:
-        raise failed[0]
-    timed.sort()
-    words = [words for _, _, words in timed] + [f"not used: {error}" for error in failed]
-    return Choice(timed[0][1], "; ".join(words))
+def _fastest(
+    model_dir: Path | str, candidates: list[str], threads: int | None, skipped: list[UserError]
+) -> Choice:
+    found = [_timed(model_dir, name, threads, skipped) for name in candidates]
+    timed = sorted(zip(found, candidates, strict=True), key=lambda pair: pair[0] or (np.inf, ""))
+    words = [pair[0][1] for pair in timed if pair[0]]
+    if not words:
+        raise skipped[-1]
+    return Choice(timed[0][1], _sentence(words, skipped))
+
+
+def _timed(
+    model_dir: Path | str, name: str, threads: int | None, skipped: list[UserError]
+) -> tuple[float, str] | None:
+    """What a frame costs, ms, and that in words; None where the backend fails, told in `skipped`."""
+    try:
+        milliseconds, device = frame_time(model_dir, name, threads)
+    except UserError as error:
+        skipped.append(error)
+        return None
+    return milliseconds, f"{name} ({device}): {milliseconds:.1f} ms a frame"
+
+
+def _sentence(taken: list[str], skipped: list[UserError]) -> str:
+    return "; ".join(taken + [f"not used: {error}" for error in skipped])
 
 
 def frame_time(

@@ -47,7 +47,7 @@ class Engine(Protocol):
 
         Raises:
             TypeError: `array` is not an array of the graph's dtype.
-            ValueError: `array` has another shape than `input_shape`.
+            ValueError: `array` has another shape than `input_shape`, or holds NaN or infinity.
             RuntimeError: the engine is closed.
         """
         ...
@@ -81,7 +81,7 @@ def checked_input(
 
     Raises:
         TypeError: not an array of the graph's dtype.
-        ValueError: another shape than `input_shape`.
+        ValueError: another shape than `input_shape`, or NaN or infinity in it.
     """
     dtype = INPUT_TYPES[graph]
     if not isinstance(array, np.ndarray) or array.dtype != dtype:
@@ -89,6 +89,8 @@ def checked_input(
         raise TypeError(f"{graph}: got {got}, expected an array of {dtype}")
     if array.shape != input_shape:
         raise ValueError(f"{graph}: got the shape {array.shape}, expected {input_shape}")
+    if dtype.kind == "f" and not np.isfinite(array).all():  # the picture would be black
+        raise ValueError(f"{graph}: got NaN or infinity, expected finite numbers")
     return np.ascontiguousarray(array)
 
 

@@ -218,7 +218,7 @@ def _differs(field: str, expected: object, found: object) -> str:
 
 
 def _refused(engine: Path, reason: str) -> UserError:
-    return UserError(f"{engine} is not used: {reason}; {_again(engine)}")
+    return UserError(f"{engine} does not fit: {reason}; {_again(engine)}")
 
 
 def _again(engine: Path) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engines.built import BUILT
 from engines.contract import damaged
 from engines.passport import (
     Gpu,
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 WORKSPACE_MIB = 1024
-BUILT = Path(__file__).parent / "built"
-"""What was built here, where no other folder was asked for; git ignores it."""
 _LONGEST_BUILD_S = 3600.0
 
 
@@ -185,6 +184,7 @@ def _refusal(parser: Any) -> str:
 def _config(order: _Order, builder: Any) -> Any:
     trt, config = order.library.module, builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, order.workspace_mib << 20)
+    config.clear_flag(trt.BuilderFlag.TF32)  # fp32 is to mean fp32; for speed there is fp16
     if order.refit:
         config.set_flag(trt.BuilderFlag.REFIT)
     if order.capabilities:

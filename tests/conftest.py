@@ -17,6 +17,8 @@ import pytest
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole model folder, 32 px: a checkpoint with random weights, and its three graphs."""
+    if "REENACT_TEST_MODEL" in os.environ:  # tests run by a test: it is made already
+        return Path(os.environ["REENACT_TEST_MODEL"])
     torch = pytest.importorskip("torch")
     for library in ("safetensors", "onnx", "onnxscript"):
         pytest.importorskip(library)

@@ -1,5 +1,6 @@
 """One contract for all engines, and the choice between them."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,9 @@ from engines import GRAPHS, Engine, backends, choose, choose_backend, load_engin
 from engines.contract import INPUT_TYPES, checked_input, usable_threads
 from reenact.errors import UserError
 
-BACKENDS = ("onnxruntime", "openvino", "torch")
+CPU_BACKENDS = ("onnxruntime", "openvino", "torch")
+PRODUCTS = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
+BACKENDS = (*CPU_BACKENDS, *PRODUCTS)
 SHAPES = {
     "encode_identity": ((1, 64, 64, 3), (1, 8, 16)),
     "encode_deformation": ((1, 64, 64, 3), (1, 208)),
@@ -35,18 +38,39 @@ def relative_error(got: npt.NDArray[Any], expected: npt.NDArray[Any]) -> float:
     return float((got - expected).std() / expected.std())
 
 
+def built(backend: str, model_folder: Path, folder: Path) -> Path:
+    """The folder with the files that a backend needs; skips where it is not present."""
+    if backend not in PRODUCTS:
+        pytest.importorskip(backend)
+        return model_folder
+    pytest.importorskip(PRODUCTS[backend])
+    from engines.cuda import open_cuda
+    from engines.tensorrt_build import build
+
+    try:
+        open_cuda()
+    except UserError as error:
+        pytest.skip(f"{backend}: {error}")
+    for graph in GRAPHS:
+        shutil.copy(model_folder / f"{graph}.onnx", folder)
+        build(folder / f"{graph}.onnx", PRODUCTS[backend])
+    return folder
+
+
 @pytest.fixture(scope="module", params=BACKENDS)
-def engine_of(request: pytest.FixtureRequest, model_folder: Path) -> Any:
+def engine_of(
+    request: pytest.FixtureRequest, model_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Any:
     """A function: graph -> engine of one backend, each loaded once."""
-    pytest.importorskip(request.param)
+    folder = built(request.param, model_folder, tmp_path_factory.mktemp("built"))
     engines: dict[str, Engine] = {}
 
     def engine_of(graph: str) -> Engine:
         if graph not in engines:
-            engines[graph] = load_engine(model_folder, graph, request.param, threads=1)
+            engines[graph] = load_engine(folder, graph, request.param, threads=1)
         return engines[graph]
 
-    engine_of.backend = request.param  # type: ignore[attr-defined]
+    engine_of.backend, engine_of.folder = request.param, folder  # type: ignore[attr-defined]
     return engine_of
 
 
@@ -54,7 +78,9 @@ def engine_of(request: pytest.FixtureRequest, model_folder: Path) -> Any:
 def test_it_says_what_it_is(engine_of: Any, graph: str) -> None:
     engine = engine_of(graph)
     assert engine.name == engine_of.backend
-    assert engine.device in ("CPU fp32", "CPU bf16")
+    assert engine.device in ("CPU fp32", "CPU bf16") or (
+        engine.name in PRODUCTS and engine.device.endswith(" GPU fp32")
+    )
     assert (engine.input_shape, engine.output_shape) == SHAPES[graph]
 
 
@@ -106,24 +132,29 @@ def test_wrong_inputs_are_refused(engine_of: Any, graph: str) -> None:
         engine(array.astype(np.float64))
     with pytest.raises(TypeError, match="got list"):
         engine(array.tolist())
+    if array.dtype == np.float32:
+        array[0, 7] = np.nan
+        with pytest.raises(ValueError, match=f"{graph}: got NaN or infinity, expected finite"):
+            engine(array)
 
 
-def test_a_closed_engine_refuses(engine_of: Any, model_folder: Path) -> None:
-    engine = load_engine(model_folder, "render", engine_of.backend, threads=1)
+def test_a_closed_engine_refuses(engine_of: Any) -> None:
+    engine = load_engine(engine_of.folder, "render", engine_of.backend, threads=1)
     engine.close()
     engine.close()
     with pytest.raises(RuntimeError, match="render: the engine is closed"):
         engine(an_input("render", 1))
 
 
-def test_damaged_and_missing_models_are_one_sentence(
-    engine_of: Any, model_folder: Path, tmp_path: Path
-) -> None:
+def test_damaged_and_missing_models_are_one_sentence(engine_of: Any, tmp_path: Path) -> None:
     backend = engine_of.backend
     with pytest.raises(UserError, match=str(tmp_path)):
         load_engine(tmp_path, "render", backend)
     name = "starter.safetensors" if backend == "torch" else "render.onnx"
-    whole = (model_folder / name).read_bytes()
+    if backend in PRODUCTS:
+        shutil.copytree(engine_of.folder, tmp_path, dirs_exist_ok=True)
+        name = f"render.{PRODUCTS[backend]}.engine"
+    whole = (engine_of.folder / name).read_bytes()
     for content in (b"", b"not a model", whole[: len(whole) // 2]):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(UserError) as error:
@@ -131,9 +162,9 @@ def test_damaged_and_missing_models_are_one_sentence(
         assert name in str(error.value) and "\n" not in str(error.value)
 
 
-def test_an_unknown_graph_is_a_programming_error(engine_of: Any, model_folder: Path) -> None:
+def test_an_unknown_graph_is_a_programming_error(engine_of: Any) -> None:
     with pytest.raises(ValueError, match="expected one of encode_identity"):
-        load_engine(model_folder, "decode", engine_of.backend)
+        load_engine(engine_of.folder, "decode", engine_of.backend)
 
 
 def test_threads() -> None:
@@ -171,6 +202,8 @@ def only(monkeypatch: pytest.MonkeyPatch, *libraries: str) -> None:
 def test_backends_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     only(monkeypatch, "openvino", "torch")
     assert backends() == {
+        "tensorrt": 'tensorrt is not installed; run `pip install -e ".[tensorrt]"`',
+        "tensorrt-rtx": 'tensorrt_rtx is not installed; run `pip install -e ".[tensorrt-rtx]"`',
         "openvino": None,
         "onnxruntime": 'onnxruntime is not installed; run `pip install -e "."`',
         "torch": 'safetensors is not installed; run `pip install -e ".[train]"`',
@@ -187,7 +220,7 @@ def test_an_explicit_backend_is_taken_or_explained(
     with pytest.raises(UserError, match=r'torch and safetensors is not .* "\.\[train\]"'):
         load_engine(tmp_path, "render", "torch")
     with pytest.raises(
-        UserError, match="did you mean openvino.*auto, openvino, onnxruntime, torch"
+        UserError, match="did you mean openvino.*auto, .*openvino, onnxruntime, torch"
     ):
         choose_backend(tmp_path, "openvina")
     with pytest.raises(UserError, match="there is no backend 'auto'"):
@@ -208,7 +241,7 @@ def test_auto_with_one_or_no_library(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_auto_takes_the_fastest_and_says_why(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    only(monkeypatch, *BACKENDS, "safetensors")
+    only(monkeypatch, *CPU_BACKENDS, "safetensors")
     times = {"openvino": (12.12, "CPU bf16"), "onnxruntime": (41.0, "CPU fp32")}
     monkeypatch.setattr(choose, "frame_time", lambda _, name, threads: times[name])
     choice = choose_backend(tmp_path)
@@ -239,7 +272,7 @@ def test_auto_measures_with_the_threads_there_will_be(
 def test_auto_goes_on_without_an_engine_that_fails(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    only(monkeypatch, *BACKENDS)
+    only(monkeypatch, *CPU_BACKENDS)
 
     def frame_time(_: Path, name: str, threads: int | None) -> tuple[float, str]:
         if name == "openvino":
@@ -271,7 +304,7 @@ def test_a_library_that_does_not_load_is_one_sentence(
         load_engine(model_folder, "render", "openvino")
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", CPU_BACKENDS)
 def test_a_signal_after_closing_does_not_end_the_process(backend: str, model_folder: Path) -> None:
     pytest.importorskip(backend)
     code = f"""
