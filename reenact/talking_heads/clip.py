@@ -21,7 +21,7 @@ __all__ = ["LABELS", "SCENE_WISHES", "Clip", "render_clip"]
 SCENE_WISHES = ("light", "background")
 """Keys of a wish that are about the scene; the others are about the person."""
 
-_OF_THE_SKULL = rows(
+OF_THE_SKULL = rows(
     "left eye", "right eye", "forehead", "nose bridge", "left ear front", "right ear front"
 )
 """Landmarks that move with the head and with nothing else."""
@@ -78,7 +78,7 @@ def render_clip(
         frames[t], alpha[t], labels[t] = frame.rgb, frame.alpha, frame.labels
         landmarks[t] = studio.landmarks(posed)
     camera = (
-        film(frames, alpha, landmarks[:, _OF_THE_SKULL], scene_seed, filmed_at, about_camera)
+        film(frames, alpha, landmarks[:, OF_THE_SKULL], scene_seed, filmed_at, about_camera)
         if filmed_at
         else None
     )
