@@ -12,7 +12,6 @@ import numba
 import numpy as np
 
 from reenact.talking_heads.camera import film
-from reenact.talking_heads.clip import OF_THE_SKULL
 from reenact.talking_heads.head_data import HeadData, load_head_data
 from reenact.talking_heads.landmarks import LANDMARKS
 from reenact.talking_heads.motion import sample_motion
@@ -95,7 +94,7 @@ def _person(data: HeadData, seed: int, size: int, count: int) -> PersonTimes:
         frame = studio.render(posed)
         frames[t], alpha[t], landmarks[t] = frame.rgb, frame.alpha, studio.landmarks(posed)
     rendered, wall = time.process_time(), time.perf_counter() - wall
-    film(frames, alpha, landmarks[:, OF_THE_SKULL], seed, FPS)
+    film(frames, alpha, landmarks, seed, FPS)
     filmed = time.process_time()
     return PersonTimes(
         made - begun, (rendered - made) / count, wall / count, (filmed - rendered) / count

@@ -1,6 +1,6 @@
 """The camera: a clean clip as a real webcam would have delivered it.
 
-One camera per clip; in the order of physics: lens and focus, motion while the shutter is open,
+One camera per clip; in the order of physics: things before the face, lens and focus, motion while the shutter is open,
 exposure and white balance, sensor noise, the processor's denoising, tone, colour and sharpening,
 and the cable's codec. Not here: mirroring (it would have to turn the labels too: whoever trains does
 both) and how the window lies around the face (reenact.train.augment.jitter_window); frames are never
@@ -17,6 +17,7 @@ import numpy as np
 
 from reenact.errors import UserError
 from reenact.talking_heads.codec import SUBSAMPLING, through_h264, through_jpeg
+from reenact.talking_heads.landmarks import rows
 from reenact.talking_heads.lens import (
     defocus,
     head_flow,
@@ -26,10 +27,15 @@ from reenact.talking_heads.lens import (
     refraction,
     smear,
 )
+from reenact.talking_heads.occluders import OCCLUDERS, occlude
 from reenact.talking_heads.raster import Bytes, Floats
 from reenact.talking_heads.sensor import LINEAR, develop, grain, sharpen, tone_curve
 
 CODECS = ("none", "mjpg", "h264")
+_OCCLUDER_ODDS = (0.8, 0.08, 0.025, 0.025, 0.04, 0.03)
+_SKULL = rows(
+    "left eye", "right eye", "forehead", "nose bridge", "left ear front", "right ear front"
+)
 _LONGEST_SHARE = 2.5  # frame times that a shutter stays open at most
 
 
@@ -59,6 +65,7 @@ class Conditions:
     knee: float  # how softly highlights end
     saturation: float  # 1 = as it was
     sharpening: float  # amount of the unsharp mask
+    occluder: str  # what is before the face, one of OCCLUDERS
     codec: str  # one of CODECS
     quality: int  # JPEG's quality, or H.264's rate factor
     subsampling: str  # of JPEG's colours, a key of SUBSAMPLING
@@ -68,23 +75,25 @@ def sample_conditions(seed: int, wish: Mapping[str, Any] | None = None) -> Condi
     """Draw a camera: most are mild, a tail is severe.
 
     wish: fields of Conditions that are fixed; a wished severity makes the rest that good or bad.
-    Raises UserError for a field that there is not, or a codec or subsampling that there is not.
+    Raises UserError for a field, codec, subsampling or occluder that there is not.
     """
     wish = dict(wish or {})
     known = [field.name for field in fields(Conditions)]
     for name in wish:
         if name not in known:
             raise UserError(f"A camera has no '{name}'; wish for one of {', '.join(known)}.")
-    for name, values in (("codec", CODECS), ("subsampling", tuple(SUBSAMPLING))):
+    choices = {"codec": CODECS, "subsampling": tuple(SUBSAMPLING), "occluder": OCCLUDERS}
+    for name, values in choices.items():
         if wish.get(name, values[0]) not in values:
             raise UserError(f"'{wish[name]}' is no {name}; choose one of {', '.join(values)}.")
     severity = float(wish.get("severity", np.random.default_rng([seed, 20]).beta(1.0, 2.2)))
-    drawn = {"severity": severity}
+    drawn: dict[str, Any] = {"severity": severity}
     drawn |= _draw_lens(np.random.default_rng([seed, 21]), severity)
     drawn |= _draw_exposure(np.random.default_rng([seed, 22]), severity)
     drawn |= _draw_noise(np.random.default_rng([seed, 23]), severity)
     drawn |= _draw_processing(np.random.default_rng([seed, 24]), severity)
     drawn |= _draw_codec(np.random.default_rng([seed, 25]), severity)
+    drawn["occluder"] = str(np.random.default_rng([seed, 26]).choice(OCCLUDERS, p=_OCCLUDER_ODDS))
     return Conditions(**(drawn | wish))
 
 
@@ -100,7 +109,7 @@ def _draw_lens(rng: np.random.Generator, severity: float) -> dict[str, Any]:
         "distortion": float(rng.normal(0, 0.02)),
         "aberration": _sometimes(rng, 0.5, 0.001 + 0.002 * severity),
         "vignette": _sometimes(rng, 0.6, 0.05 + 0.15 * severity),
-        "defocus": 0.0012 + _sometimes(rng, 0.6, 0.0005 + 0.006 * severity),
+        "defocus": 0.0015 + _sometimes(rng, 0.7, 0.001 + 0.005 * severity),
         "hunting": _sometimes(rng, 0.08, 0.01),
     }
 
@@ -108,7 +117,7 @@ def _draw_lens(rng: np.random.Generator, severity: float) -> dict[str, Any]:
 def _draw_exposure(rng: np.random.Generator, severity: float) -> dict[str, Any]:
     return {
         "shutter": float(np.exp(rng.uniform(np.log(1 / 250), np.log(1 / 50)) + 1.8 * severity)),
-        "exposure": float(rng.normal(0, 0.25 + 0.5 * severity)),
+        "exposure": float(rng.normal(-0.1, 0.35 + 0.5 * severity)),
         "drift": _sometimes(rng, 0.5, 0.08 + 0.15 * severity),
         "settling": float(rng.normal(0, 0.7)) if rng.random() < 0.08 else 0.0,
     }
@@ -116,8 +125,8 @@ def _draw_exposure(rng: np.random.Generator, severity: float) -> dict[str, Any]:
 
 def _draw_noise(rng: np.random.Generator, severity: float) -> dict[str, Any]:
     return {
-        "noise": float(0.004 * np.exp(rng.normal(0, 0.5) + 2.6 * severity)),
-        "grain": float(rng.uniform(0.2, 0.9)),
+        "noise": float(0.003 * np.exp(rng.normal(0, 0.5) + 2.1 * severity)),
+        "grain": float(rng.uniform(0.2, 0.9) + 0.4 * severity),
         "chroma": float(rng.uniform(0.1, 0.8)),
         "ghosting": _sometimes(rng, 0.4, 0.02 * severity),
     }
@@ -127,7 +136,7 @@ def _draw_processing(rng: np.random.Generator, severity: float) -> dict[str, Any
     spread = 0.5 + severity
     return {
         "warmth": float(rng.normal(0, 0.16 * spread)),
-        "tint": float(rng.normal(0, 0.05 * spread)),
+        "tint": float(rng.normal(-0.12, 0.2 * spread)),
         "contrast": float(np.exp(rng.normal(0, 0.14 * spread))),
         "black": _sometimes(rng, 0.5, 0.02 * spread),
         "knee": float(rng.uniform(0, 0.5)),
@@ -157,8 +166,8 @@ def film(
 ) -> Bytes:
     """The clip u8[T,s,s,3] as the camera sample_conditions(seed, wish) delivers it, u8[T,s,s,3].
 
-    frames u8[T,s,s,3] RGB, clean; alpha u8[T,s,s], 255 = person; landmarks f32[T,L,2] px, any
-    points fixed to the head; fps: of these frames (25 / stride if every stride-th was rendered), by
+    frames u8[T,s,s,3] RGB, clean; alpha u8[T,s,s], 255 = person; landmarks f32[T,L,2] px
+    in the order of LANDMARKS; fps: of these frames (25 / stride if every stride-th was rendered), by
     which motion blur and ghosting follow the real time between them. Raises UserError like
     sample_conditions. Equal arguments give equal bytes.
     """
@@ -167,14 +176,16 @@ def film(
     side = max(16, 2 * round(conditions.scale * size / 2))
     exposure, blur = _over_time(conditions, len(frames), fps, np.random.default_rng([seed, 30]))
     maps = refraction(size, size, conditions.distortion, conditions.aberration)
-    shrunk = landmarks * np.float32(side / size)
+    things = np.random.default_rng([seed, 32])
+    covered = occlude(frames, alpha, landmarks, conditions.occluder, things, fps)
+    skull = landmarks[:, _SKULL] * np.float32(side / size)
     develop_frame = _Processor(conditions, side, fps, np.random.default_rng([seed, 31]))
     taken = np.empty((len(frames), side, side, 3), np.uint8)
     for t in range(len(frames)):
-        picture = _shrink(refract(frames[t], maps), side)
+        picture = _shrink(refract(covered[t], maps), side)
         flow = head_flow(
             _shrink(alpha[t], side),
-            head_motion(shrunk, t),
+            head_motion(skull, t),
             min(conditions.shutter * fps, _LONGEST_SHARE),
         )
         light = np.empty((side, side, 3), np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 
 from reenact.talking_heads.camera import film, sample_conditions
 from reenact.talking_heads.head_data import HeadData
-from reenact.talking_heads.landmarks import LANDMARKS, rows
+from reenact.talking_heads.landmarks import LANDMARKS
 from reenact.talking_heads.motion import Motion, factors
 from reenact.talking_heads.parameters import plain
 from reenact.talking_heads.person import sample_person
@@ -20,11 +20,6 @@ __all__ = ["LABELS", "SCENE_WISHES", "Clip", "render_clip"]
 
 SCENE_WISHES = ("light", "background")
 """Keys of a wish that are about the scene; the others are about the person."""
-
-OF_THE_SKULL = rows(
-    "left eye", "right eye", "forehead", "nose bridge", "left ear front", "right ear front"
-)
-"""Landmarks that move with the head and with nothing else."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +73,7 @@ def render_clip(
         frames[t], alpha[t], labels[t] = frame.rgb, frame.alpha, frame.labels
         landmarks[t] = studio.landmarks(posed)
     camera = (
-        film(frames, alpha, landmarks[:, OF_THE_SKULL], scene_seed, filmed_at, about_camera)
-        if filmed_at
-        else None
+        film(frames, alpha, landmarks, scene_seed, filmed_at, about_camera) if filmed_at else None
     )
     drawn = {"person": person, "scene": studio.scene, "camera": conditions}
     return Clip(frames, camera, alpha, labels, factors(motion), landmarks, plain(drawn))

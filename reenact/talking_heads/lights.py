@@ -37,28 +37,28 @@ _KINDS = {
         (0.5, 0.8), (4000, 7000), (0.1, 0.35), (0.9, 1.2), (0.5, 1.1),
     ),
     "window": _Kind(
-        0.18, (0.6, 1.35), (0.05, 0.6), (1.1, 1.9), (5500, 8500), (0.0, 0.15), (0.0, 0.3),
-        (0.22, 0.45), (3800, 6500), (0.0, 0.2), (0.8, 1.15), (0.25, 0.8),
+        0.18, (0.6, 1.35), (0.05, 0.6), (1.1, 1.9), (5500, 7500), (0.0, 0.15), (0.0, 0.3),
+        (0.22, 0.45), (4400, 6500), (0.0, 0.2), (0.8, 1.15), (0.25, 0.8),
     ),
     "ceiling": _Kind(
-        0.14, (0.0, 1.0), (0.75, 1.2), (0.7, 1.3), (3200, 5500), (0.0, 0.2), (0.0, 0.5),
-        (0.35, 0.55), (3200, 5500), (0.3, 0.55), (0.8, 1.1), (0.5, 1.0),
+        0.14, (0.0, 1.0), (0.75, 1.2), (0.7, 1.3), (3700, 5500), (0.0, 0.2), (0.0, 0.5),
+        (0.35, 0.55), (3700, 5500), (0.3, 0.55), (0.8, 1.1), (0.5, 1.0),
     ),
     "studio": _Kind(
         0.11, (0.3, 0.9), (0.35, 0.75), (1.0, 1.3), (4800, 6000), (0.15, 0.5), (0.3, 1.4),
         (0.3, 0.5), (4800, 6000), (0.1, 0.3), (0.95, 1.2), (0.15, 1.0),
     ),
     "warm": _Kind(
-        0.09, (0.3, 1.2), (0.1, 0.6), (0.8, 1.3), (2700, 3500), (0.0, 0.25), (0.0, 0.5),
-        (0.3, 0.5), (2700, 3600), (0.1, 0.3), (0.75, 1.1), (0.3, 0.8),
+        0.09, (0.3, 1.2), (0.1, 0.6), (0.8, 1.3), (3000, 3700), (0.0, 0.25), (0.0, 0.5),
+        (0.3, 0.5), (3000, 4000), (0.1, 0.3), (0.75, 1.1), (0.3, 0.8),
     ),
     "screen": _Kind(
-        0.08, (0.0, 0.4), (-0.5, 0.0), (0.7, 1.1), (7000, 12000), (0.0, 0.2), (0.0, 0.5),
-        (0.12, 0.3), (2700, 6500), (0.0, 0.2), (0.5, 0.95), (0.06, 0.35),
+        0.08, (0.0, 0.4), (-0.5, 0.0), (0.7, 1.1), (6500, 9500), (0.0, 0.2), (0.0, 0.5),
+        (0.15, 0.3), (3600, 6500), (0.0, 0.2), (0.5, 0.95), (0.06, 0.35),
     ),
     "golden": _Kind(
-        0.06, (0.5, 1.25), (0.08, 0.4), (1.4, 2.2), (2400, 3400), (0.0, 0.1), (0.0, 1.0),
-        (0.3, 0.5), (6500, 10000), (0.1, 0.3), (0.85, 1.15), (0.5, 1.0),
+        0.06, (0.5, 1.25), (0.08, 0.4), (1.4, 2.2), (3100, 4200), (0.0, 0.1), (0.0, 1.0),
+        (0.35, 0.55), (5200, 7500), (0.1, 0.3), (0.85, 1.15), (0.5, 1.0),
     ),
     "neon": _Kind(
         0.05, (0.5, 1.2), (0.0, 0.5), (0.7, 1.2), (5000, 6500), (0.4, 0.9), (0.0, 1.0),
@@ -69,16 +69,16 @@ _KINDS = {
         (0.45, 0.6), (4500, 7000), (0.1, 0.3), (0.5, 0.85), (1.3, 2.6),
     ),
     "low_key": _Kind(
-        0.04, (0.8, 1.4), (0.1, 0.6), (1.3, 1.8), (3500, 6000), (0.0, 0.08), (0.0, 1.2),
-        (0.1, 0.2), (3500, 6000), (0.0, 0.2), (0.55, 0.9), (0.03, 0.15),
+        0.04, (0.8, 1.4), (0.1, 0.6), (1.3, 1.8), (4000, 6000), (0.0, 0.08), (0.0, 1.2),
+        (0.1, 0.2), (4000, 6000), (0.0, 0.2), (0.55, 0.9), (0.03, 0.15),
     ),
     "high_key": _Kind(
         0.02, (0.0, 0.4), (0.1, 0.5), (0.6, 1.0), (5200, 6500), (0.3, 0.6), (0.2, 0.8),
         (0.7, 0.9), (5200, 6500), (0.1, 0.2), (1.25, 1.7), (1.2, 2.2),
     ),
     "night": _Kind(
-        0.01, (0.2, 1.1), (0.1, 0.8), (0.6, 1.0), (2400, 4000), (0.0, 0.2), (0.0, 0.8),
-        (0.15, 0.3), (2400, 8000), (0.1, 0.4), (0.4, 0.8), (0.05, 0.3),
+        0.01, (0.2, 1.1), (0.1, 0.8), (0.6, 1.0), (3000, 4500), (0.0, 0.2), (0.0, 0.8),
+        (0.15, 0.3), (3000, 7000), (0.1, 0.4), (0.4, 0.8), (0.05, 0.3),
     ),
 }  # fmt: skip
 LIGHTS = tuple(_KINDS)
@@ -93,7 +93,7 @@ class Lighting:
     """Lamps on the person, and the light that falls on what is behind."""
 
     light: Light
-    behind: Vector  # [3] linear light on the background, times exposure and white balance
+    behind: Vector  # [3] linear light on the background, times the exposure
     side: float  # > 0: the key lamp is on the right of the picture
 
 
@@ -117,7 +117,7 @@ def draw_light(name: str, rng: np.random.Generator) -> Lighting:
         ]
     )
     tint, other = black_body(rng.uniform(*kind.kelvin)), black_body(rng.uniform(*kind.room_kelvin))
-    third = black_body(rng.uniform(2700, 8000))
+    third = black_body(rng.uniform(3300, 7500))
     if kind.coloured:
         tint, third = _two_colours(rng)
     colours = np.stack(
@@ -130,13 +130,16 @@ def draw_light(name: str, rng: np.random.Generator) -> Lighting:
     harmonics = _room_light(other * rng.uniform(*kind.room), rng.uniform(*kind.above), rng)
     harmonics[3] += side * 0.12 * colours[0] * np.sin(azimuth)  # walls beside the key throw back
     received = _on_a_face(directions, colours, harmonics)
-    adapted = rng.uniform(0.0, 0.25) if kind.coloured else rng.uniform(0.83, 0.98)
+    adapted = rng.uniform(0.0, 0.25) if kind.coloured else rng.uniform(0.7, 0.97)
     level = float(received.mean())
     balance = (received / level) ** -adapted * np.exp(rng.normal(0, 0.025, 3))
-    exposure = balance / (balance @ _LUMINANCE) * rng.uniform(*kind.face) / level
+    balance /= (balance * received).mean() / level
+    # balanced here rather than in the exposure, or shade would saturate unbalanced colours
+    colours, harmonics = colours * balance, harmonics * balance
+    exposure = np.full(3, rng.uniform(*kind.face) / level)
     arrays = (directions, colours, harmonics, exposure)
     light = Light(*(np.ascontiguousarray(a, np.float32) for a in arrays))
-    wall = harmonics[0] + 0.35 * (third if kind.coloured else colours[0])
+    wall = harmonics[0] + 0.35 * (third * balance if kind.coloured else colours[0])
     wall = wall / (wall @ _LUMINANCE) * level * rng.uniform(*kind.behind)
     return Lighting(light, wall * exposure, side)
 
