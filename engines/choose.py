@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 
-from engines.contract import INPUT_TYPES, Engine, ModelInfo
+from engines.contract import Engine, ModelInfo, example
 from reenact.errors import UserError
 
 
@@ -164,7 +163,7 @@ def frame_time(
     engines = [load_engine(model_dir, graph, backend, threads) for graph in _LIVE_GRAPHS]
     try:
         work = [
-            (engine, _example(graph, engine.input_shape))
+            (engine, example(graph, engine.input_shape))
             for engine, graph in zip(engines, _LIVE_GRAPHS, strict=True)
         ]
         times: list[float] = []
@@ -177,14 +176,6 @@ def frame_time(
     finally:
         for engine in engines:
             engine.close()
-
-
-def _example(graph: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """An input like a real one: noise in a crop, styles around 1 (zeros would be too easy)."""
-    random = np.random.default_rng(0)
-    if INPUT_TYPES[graph] == np.uint8:
-        return random.integers(0, 256, shape, np.uint8)
-    return random.normal(1.0, 0.5, shape).astype(np.float32)
 
 
 def _check_available(backend: str) -> None:

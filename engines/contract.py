@@ -135,6 +135,14 @@ def usable_threads(threads: int | None) -> int:
     return min(os.cpu_count() or 1, _MOST_THREADS)
 
 
+def example(graph: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """An input like a real one: noise in a crop, styles around 1 (zeros would be too easy)."""
+    random = np.random.default_rng(0)
+    if INPUT_TYPES[graph] == np.uint8:
+        return random.integers(0, 256, shape, np.uint8)
+    return random.normal(1.0, 0.5, shape).astype(np.float32)
+
+
 def parse_info(metadata: dict[str, str], crop: int) -> ModelInfo:
     """Build a ModelInfo from a graph's metadata.
 

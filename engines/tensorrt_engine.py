@@ -214,6 +214,9 @@ class TensorRtRtxEngine(TensorRtEngine):
                 write_whole(self._cache_file, kernels)
 
 
+ENGINES = {engine.product: engine for engine in (TensorRtEngine, TensorRtRtxEngine)}
+
+
 class _Results:
     """Memory for results that is used again once nobody holds them: no page faults per frame."""
 
