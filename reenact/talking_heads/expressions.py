@@ -1,10 +1,18 @@
-"""What faces do: the pose units, and visemes, emotions and brows as weights of them."""
+"""The units that a face is moved with, and what each is made of: bones and expression targets.
 
-from collections.abc import Mapping
+MakeHuman's 60 pose units turn bones, its expression targets move the skin, lips and lids in ways
+that bones cannot: folds, rounded and thin lips, lids that meet. A unit of ours mixes the two.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from reenact.talking_heads.formats import Floats
 
 Weights = Mapping[str, float]
 
-# The pose units in the order of MakeHuman's file.
+# The pose units in the order of MakeHuman's file, and more that the expression targets make.
 UNITS = (
     "Rest",
     *("LeftBrowDown", "RightBrowDown", "LeftOuterBrowUp", "RightOuterBrowUp"),
@@ -28,109 +36,101 @@ UNITS = (
     *("MouthLeftPullDown", "MouthRightPullDown", "MouthLeftPlatysma", "MouthRightPlatysma"),
     *("TongueOut", "TongueUshape", "TongueUp", "TongueDown", "TongueLeft", "TongueRight"),
     *("TonguePointUp", "TonguePointDown"),
+    # What no pose unit is.
+    "LipsPress",
 )
-
+POSE_UNITS = 60  # so many of them are MakeHuman's
 SIDES = ("Left", "Right")
-MOUTH_PULLS = ("PullUp", "PullSide", "Platysma")
 
 # The units that motions use: what a webcam can see and no other unit shows as well.
 USED_UNITS = (
     *(f"{side}{name}" for name in ("BrowDown", "OuterBrowUp", "InnerBrowUp") for side in SIDES),
-    *("NoseWrinkler",),
+    "NoseWrinkler",
     *(
         f"{side}{name}"
         for name in ("UpperLidOpen", "UpperLidClosed", "LowerLidUp")
         for side in SIDES
     ),
-    *(
-        "LeftCheekUp",
-        "RightCheekUp",
-        "CheeksPump",
-        "CheeksSuck",
-        "ChinLeft",
-        "ChinRight",
-        "ChinForward",
-    ),
-    *("lowerLipUp", "lowerLipDown", "lowerLipBackward"),
-    *("UpperLipUp", "UpperLipBackward", "JawDrop", "LipsKiss", "MouthMoveLeft", "MouthMoveRight"),
-    *(f"Mouth{side}{way}" for way in MOUTH_PULLS for side in SIDES),
-    *("TongueOut",),
+    *("CheeksPump", "JawDrop", "LipsKiss", "LipsPress", "UpperLipUp", "lowerLipDown", "lowerLipUp"),
+    *("MouthMoveLeft", "MouthMoveRight"),
+    *(f"Mouth{side}{way}" for way in ("PullUp", "PullSide", "PullDown") for side in SIDES),
+    "TongueOut",
 )
 
 
-def both(**weights: float) -> dict[str, float]:
-    """The same weights on both sides: pulls and platysma are the mouth's, the rest the eyes'."""
+def _sided(**weights: Weights) -> dict[str, Weights]:
+    """The same entry for both sides: X stands for Left or Right, x for left or right."""
     return {
-        (f"Mouth{side}{name}" if name.startswith("P") else f"{side}{name}"): weight
-        for name, weight in weights.items()
+        unit.replace("X", side): {
+            name.replace("X", side).replace("-x-", f"-{side.lower()}-"): weight
+            for name, weight in mix.items()
+        }
+        for unit, mix in weights.items()
         for side in SIDES
     }
 
 
-# Visemes: weights, half width in s (how early the lips begin), strength against the neighbours.
-VISEMES: dict[str, tuple[Weights, float, float]] = {
-    "aa": ({"JawDrop": 0.60, "lowerLipDown": 0.15}, 0.08, 1.0),
-    "ah": ({"JawDrop": 0.38}, 0.08, 0.8),
-    "ee": (
-        both(PullSide=0.5) | {"JawDrop": 0.15, "UpperLipUp": 0.3, "lowerLipDown": 0.3},
-        0.09,
-        1.0,
+def _halves(**weights: float) -> dict[str, float]:
+    """Both halves of morphs: mouth_open=1 is {"mouth-left-open": 1, "mouth-right-open": 1}."""
+    return {
+        f"{name.split('_')[0]}-{side}-{'-'.join(name.split('_')[1:])}": weight
+        for name, weight in weights.items()
+        for side in ("left", "right")
+    }
+
+
+# What a unit is made of where its bones alone do not do: bones of units, and morphs.
+MIX: dict[str, Weights] = {
+    **_sided(
+        XBrowDown={"XBrowDown": 0.7, "eyebrows-x-down": 0.6},
+        XOuterBrowUp={"XOuterBrowUp": 0.9, "eyebrows-x-extern-up": 0.7},
+        XInnerBrowUp={"XInnerBrowUp": 0.9, "eyebrows-x-inner-up": 0.7},
+        XUpperLidClosed={"XUpperLidClosed": 0.5, "eye-x-closure": 0.5},
+        XUpperLidOpen={"XUpperLidOpen": 0.8, "eye-x-opened-up": 0.8},
+        XLowerLidUp={"XLowerLidUp": 0.7, "XCheekUp": 0.6, "eye-x-slit": 0.3},
+        MouthXPullUp={"MouthXPullUp": 0.15, "XCheekUp": 0.5, "mouth-x-corner-puller": 0.9},
+        MouthXPullSide={"MouthXPullSide": 0.3, "mouth-x-retraction": 1.0},
+        MouthXPullDown={"MouthXPullDown": 0.3, "mouth-x-depression": 0.9},
     ),
-    "oo": ({"JawDrop": 0.25, "LipsKiss": 0.8}, 0.10, 1.0),
-    "uu": ({"JawDrop": 0.05, "LipsKiss": 1.0}, 0.11, 0.8),
-    "mm": ({"lowerLipUp": 0.3, "UpperLipBackward": 0.2, "lowerLipBackward": 0.2}, 0.045, 3.0),
-    "ff": ({"JawDrop": 0.05, "lowerLipBackward": 0.4, "UpperLipUp": 0.3}, 0.05, 2.0),
-    "ss": (
-        both(PullSide=0.25) | {"JawDrop": 0.08, "lowerLipDown": 0.4, "UpperLipUp": 0.2},
-        0.06,
-        0.9,
-    ),
-    "ll": ({"JawDrop": 0.28}, 0.06, 0.6),
+    "NoseWrinkler": {"NoseWrinkler": 0.6}
+    | _halves(nose_elevation=1.0, nose_compression=1.0, mouth_elevation=0.15),
+    "UpperLipUp": {"UpperLipUp": 0.3} | _halves(mouth_elevation=0.8),
+    "lowerLipDown": {"lowerLipDown": 0.3} | _halves(mouth_depression_retraction=0.8),
+    "lowerLipUp": {"lowerLipUp": 0.6} | _halves(mouth_eversion=0.5),
+    "LipsKiss": {"LipsKiss": 0.15} | _halves(mouth_pursing=1.0),
+    "LipsPress": {"lowerLipBackward": 0.3, "UpperLipBackward": 0.3, "lowerLipUp": 0.2}
+    | _halves(mouth_compression=0.7, mouth_depression=0.45),
+    "JawDrop": {"JawDrop": 0.85} | _halves(mouth_open=0.2, mouth_elevation=0.2),
+    "MouthMoveLeft": {"MouthMoveLeft": 0.9, "ChinLeft": 0.4},
+    "MouthMoveRight": {"MouthMoveRight": 0.9, "ChinRight": 0.4},
+    "CheeksPump": {"CheeksPump": 0.75},
 }
-_SMILE = both(PullUp=0.48, PullSide=0.40, CheekUp=0.5, LowerLidUp=0.35)
-EMOTIONS: tuple[Weights, ...] = (
-    *(_SMILE,) * 4,
-    both(PullUp=0.6, PullSide=0.5, CheekUp=0.6, LowerLidUp=0.4)
-    | {"JawDrop": 0.12, "UpperLipUp": 0.5},
-    both(PullUp=0.62, PullSide=0.5, CheekUp=0.7, LowerLidUp=0.5)
-    | {"JawDrop": 0.4, "UpperLipUp": 0.5},
-    both(InnerBrowUp=0.8, OuterBrowUp=1.0, UpperLidOpen=0.9) | {"JawDrop": 0.55},
-    both(InnerBrowUp=0.8, Platysma=0.6) | {"lowerLipUp": 0.3},
-    both(BrowDown=0.8, LowerLidUp=0.3) | {"NoseWrinkler": 0.2, "lowerLipUp": 0.3},
-    both(BrowDown=0.5) | {"NoseWrinkler": 0.8, "UpperLipUp": 0.6},
-    both(Platysma=0.9) | {"lowerLipUp": 0.4},
-    {"CheeksPump": 0.9, "lowerLipUp": 0.2},
-    {"CheeksSuck": 0.9, "LipsKiss": 0.5},
-    {"LipsKiss": 1.0},
-    {"LipsKiss": 0.7, "JawDrop": 0.3},
-    {"lowerLipUp": 0.5, "lowerLipBackward": 0.5, "UpperLipBackward": 0.5},
-    {"UpperLipUp": 0.7, "lowerLipDown": 0.8},
-    {"MouthMoveLeft": 0.8},
-    {"MouthMoveRight": 0.8},
-    {"JawDrop": 0.35, "TongueOut": 0.8},
-    {"LeftUpperLidClosed": 1.0, "LeftLowerLidUp": 0.5, "LeftCheekUp": 0.5, "MouthLeftPullUp": 0.4},
-    {
-        "RightUpperLidClosed": 1.0,
-        "RightLowerLidUp": 0.5,
-        "RightCheekUp": 0.5,
-        "MouthRightPullUp": 0.4,
-    },
-    {"MouthLeftPullUp": 0.6, "MouthLeftPullSide": 0.5, "LeftCheekUp": 0.4},
-    {"MouthRightPullUp": 0.6, "MouthRightPullSide": 0.5, "RightCheekUp": 0.4},
-)
-BROW_MOVES: tuple[Weights, ...] = (
-    *(both(InnerBrowUp=0.7, OuterBrowUp=1.0),) * 3,
-    *(both(BrowDown=1.0),) * 3,
-    both(InnerBrowUp=1.0),
-    both(OuterBrowUp=1.0),
-    {"LeftOuterBrowUp": 1.0, "LeftInnerBrowUp": 0.6},
-    {"RightOuterBrowUp": 1.0, "RightInnerBrowUp": 0.6},
-    {"LeftOuterBrowUp": 1.0, "LeftInnerBrowUp": 0.5, "RightBrowDown": 0.8},
-    {"RightOuterBrowUp": 1.0, "RightInnerBrowUp": 0.5, "LeftBrowDown": 0.8},
-)
-SHUT = both(UpperLidClosed=1.0)
-LEFT_SHUT: Weights = {"LeftUpperLidClosed": 1.0, "LeftLowerLidUp": 0.3}
-RIGHT_SHUT: Weights = {"RightUpperLidClosed": 1.0, "RightLowerLidUp": 0.3}
-WIDE = both(UpperLidOpen=1.0)
-SQUINT = both(LowerLidUp=0.9, UpperLidClosed=0.25)
-SINGLES: tuple[Weights, ...] = tuple({name: 1.0} for name in USED_UNITS)
+
+
+# What two units add when both are there, as the product of their weights.
+TOGETHER: dict[tuple[str, str], Weights] = {
+    # A laugh bares the upper teeth.
+    ("MouthLeftPullUp", "JawDrop"): {"mouth-left-upward-retraction": 0.8},
+    ("MouthRightPullUp", "JawDrop"): {"mouth-right-upward-retraction": 0.8},
+    # A pucker leaves little of a smile.
+    ("MouthLeftPullUp", "LipsKiss"): {"mouth-left-corner-puller": -0.6},
+    ("MouthRightPullUp", "LipsKiss"): {"mouth-right-corner-puller": -0.6},
+}
+_PAIRS = np.array([[UNITS.index(name) for name in pair] for pair in TOGETHER])
+
+
+def with_products(units: Floats) -> Floats:
+    """Unit weights f32[U] followed by the products f32[C] of those in TOGETHER."""
+    return np.concatenate([units, units[_PAIRS[:, 0]] * units[_PAIRS[:, 1]]])
+
+
+def shares(morphs: Sequence[str]) -> tuple[Floats, Floats]:
+    """How far units and their products turn the bones of the pose units f32[U+C,60] and which
+    morphs they take f32[U+C,M]; a unit without an entry in MIX is its own bones."""
+    rows = [MIX.get(unit, {unit: 1.0}) for unit in UNITS] + list(TOGETHER.values())
+    columns = (UNITS[:POSE_UNITS], morphs)
+    bones, shapes = (
+        np.array([[row.get(name, 0.0) for name in names] for row in rows], np.float32)
+        for names in columns
+    )
+    return bones, shapes

@@ -17,7 +17,8 @@ from reenact.talking_heads.pack import HeadData, Mesh, files, pack
 
 __all__ = ["VERSION", "HeadData", "Mesh", "load_head_data"]
 
-VERSION = 1  # of the packed file; raise it whenever its content changes
+_TARGETS = ("targets", "expressions")
+VERSION = 3  # of the packed file; raise it whenever its content changes
 
 
 def load_head_data(folder: Path | None = None) -> HeadData:
@@ -62,10 +63,11 @@ def _write(data: HeadData, path: Path, key: str) -> None:
     """Write the cache in one step: a reader sees the old file or the new one, never a half."""
     arrays: dict[str, npt.NDArray[np.generic]] = {"key": np.array(key)}
     for field in fields(HeadData):
-        if field.name not in ("targets", "meshes"):
+        if field.name not in (*_TARGETS, "meshes"):
             arrays[field.name] = np.asarray(getattr(data, field.name))
-    for name, (vertices, offsets) in data.targets.items():
-        arrays |= {f"targets/{name}/vertices": vertices, f"targets/{name}/offsets": offsets}
+    for kind in _TARGETS:
+        for name, (vertices, offsets) in getattr(data, kind).items():
+            arrays |= {f"{kind}/{name}/vertices": vertices, f"{kind}/{name}/offsets": offsets}
     for name, mesh in data.meshes.items():
         arrays |= {f"meshes/{name}/{f.name}": getattr(mesh, f.name) for f in fields(Mesh)}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +93,8 @@ def _read(path: Path, key: str) -> HeadData | None:
 
 
 def _unpack(arrays: dict[str, npt.NDArray[Any]]) -> HeadData:
-    nested: dict[str, dict[str, dict[str, npt.NDArray[Any]]]] = {"targets": {}, "meshes": {}}
+    nested: dict[str, dict[str, dict[str, npt.NDArray[Any]]]]
+    nested = {kind: {} for kind in (*_TARGETS, "meshes")}
     for path, array in arrays.items():
         if "/" in path:
             kind, name, field = path.split("/")
@@ -101,6 +104,7 @@ def _unpack(arrays: dict[str, npt.NDArray[Any]]) -> HeadData:
     }
     for name in ("bones", "units"):
         plain[name] = tuple(arrays[name].tolist())
-    targets = {name: (t["vertices"], t["offsets"]) for name, t in nested["targets"].items()}
+    for kind in _TARGETS:
+        plain[kind] = {name: (t["vertices"], t["offsets"]) for name, t in nested[kind].items()}
     meshes = {name: Mesh(**mesh) for name, mesh in nested["meshes"].items()}
-    return HeadData(**plain, targets=targets, meshes=meshes)
+    return HeadData(**plain, meshes=meshes)

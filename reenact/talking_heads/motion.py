@@ -1,8 +1,9 @@
-"""How faces move: speech, emotions, brows, blinks, head and gaze, drawn from a seed.
+"""How faces move: speech, gestures, blinks, head and gaze, drawn from a seed.
 
-Every layer is a function of continuous time, so that frames may lie any distance apart. The layers
-are drawn independently of one another (brows of mouth, one side of the other, gaze of head):
-networks that learn from this must not take one for a sign of another.
+Every layer is a function of continuous time, so that frames may lie any distance apart, and it is
+drawn event after event: the beginning of a motion does not depend on how long it goes on. The
+layers are independent of one another (brows of mouth, gaze of head), and many gestures are made on
+one side only: networks that learn from this must not take one factor for a sign of another.
 """
 
 import functools
@@ -11,23 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from reenact.talking_heads.expressions import (
-    BROW_MOVES,
-    EMOTIONS,
-    LEFT_SHUT,
-    MOUTH_PULLS,
-    RIGHT_SHUT,
-    SHUT,
-    SIDES,
-    SINGLES,
-    SQUINT,
-    UNITS,
-    USED_UNITS,
-    VISEMES,
-    WIDE,
-    Weights,
-    both,
-)
+from reenact.talking_heads import gestures
+from reenact.talking_heads.expressions import SIDES, UNITS, USED_UNITS, Weights
 from reenact.talking_heads.formats import Floats
 
 __all__ = [
@@ -53,16 +39,17 @@ Rng = np.random.Generator
 class Motion:
     """A face over T frames."""
 
-    units: Floats  # [T,60] weights of the pose units, in the order of UNITS
+    units: Floats  # [T,U] weights of the units, in the order of UNITS
     head: Floats  # [T,3] yaw, pitch, roll, rad
     gaze: Floats  # [T,2] yaw, pitch in the head, rad; positive pitch looks down
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """Events that begin at random: per second, which weights, how strong, rise/hold/fall in s."""
+    """Gestures one after another: the mean pause between them in s (the clip's own within a factor
+    of 3 of it), how strong they are, and how long they rise, hold and fall in s."""
 
-    rate: float
+    pause: float
     choices: tuple[Weights, ...]
     strength: tuple[float, float]
     rise: tuple[float, float]
@@ -71,38 +58,37 @@ class _Layer:
 
 
 _LAYERS = (
-    _Layer(0.60, EMOTIONS, (0.3, 1.15), (0.15, 0.5), (0.1, 1.6), (0.2, 0.6)),
-    _Layer(0.40, BROW_MOVES, (0.3, 1.1), (0.10, 0.3), (0.1, 1.2), (0.15, 0.5)),
-    _Layer(0.45, SINGLES, (0.3, 1.0), (0.10, 0.4), (0.1, 0.8), (0.15, 0.5)),
-    _Layer(0.12, ({"JawDrop": 1.0},), (0.7, 1.05), (0.15, 0.4), (0.1, 1.2), (0.15, 0.4)),
+    _Layer(1.0, gestures.MOUTHS, (0.3, 1.15), (0.15, 0.5), (0.1, 1.6), (0.2, 0.6)),
+    _Layer(1.4, gestures.WIDTHS, (0.3, 1.1), (0.12, 0.4), (0.1, 1.2), (0.15, 0.5)),
+    _Layer(1.5, gestures.BROWS, (0.3, 1.15), (0.10, 0.3), (0.1, 1.2), (0.15, 0.5)),
+    _Layer(3.0, gestures.JAWS, (0.4, 1.05), (0.12, 0.4), (0.1, 1.2), (0.15, 0.4)),
+    _Layer(1.0, gestures.SINGLES, (0.3, 1.0), (0.12, 0.4), (0.1, 0.8), (0.15, 0.5)),
 )
 _LID_LAYERS = (
-    _Layer(0.45, (SHUT,), (0.85, 1.0), (0.06, 0.09), (0.02, 0.08), (0.09, 0.18)),  # blinks
-    _Layer(0.13, (SHUT,), (0.45, 1.0), (0.10, 0.25), (0.2, 1.5), (0.12, 0.35)),  # held shut
-    _Layer(0.05, (LEFT_SHUT, RIGHT_SHUT), (0.6, 1.0), (0.10, 0.2), (0.1, 0.9), (0.12, 0.3)),
-    _Layer(0.14, (WIDE,), (0.5, 1.1), (0.10, 0.3), (0.2, 1.3), (0.15, 0.4)),
-    _Layer(0.08, (SQUINT,), (0.4, 1.0), (0.10, 0.3), (0.2, 1.3), (0.15, 0.4)),
+    _Layer(2.0, gestures.SHUT, (0.85, 1.0), (0.07, 0.10), (0.02, 0.08), (0.10, 0.20)),  # blinks
+    _Layer(9.0, gestures.SHUT, (0.4, 1.0), (0.10, 0.25), (0.2, 1.5), (0.12, 0.35)),  # held shut
+    _Layer(7.0, gestures.WINKS, (0.6, 1.0), (0.10, 0.2), (0.1, 0.9), (0.12, 0.3)),
+    _Layer(3.5, gestures.WIDE, (0.5, 1.1), (0.12, 0.3), (0.2, 1.3), (0.15, 0.4)),
+    _Layer(5.0, gestures.SQUINTS, (0.4, 1.0), (0.12, 0.3), (0.2, 1.3), (0.15, 0.4)),
 )
 
 # Most a unit may reach; the skin creases beyond.
 _LIMITS = np.full(len(UNITS), 1.15)
-for _name, _limit in {
-    **both(PullUp=0.75, PullSide=0.9, UpperLidClosed=1.0, LowerLidUp=1.0),
-    **{
-        "JawDrop": 1.05,
-        "TongueOut": 0.9,
-        "NoseWrinkler": 1.0,
-        "UpperLipUp": 0.9,
-        "UpperLipBackward": 0.6,
-        "lowerLipBackward": 0.8,
-    },
-}.items():
+for _name, _limit in (
+    gestures.both(UpperLidClosed=1.0, LowerLidUp=1.0)
+    | {"JawDrop": 1.05, "TongueOut": 0.9, "NoseWrinkler": 1.0, "UpperLipUp": 1.0}
+    | {"lowerLipDown": 1.0, "LipsPress": 1.0, "CheeksPump": 1.0}
+).items():
     _LIMITS[_INDEX[_name]] = _limit
-_HEAD_LIMITS = np.array([0.80, 0.50, 0.45])  # rad
-_HEAD_OFFSET = np.array([0.25, 0.15, 0.115])  # rad, standard deviation between clips
-_HEAD_WANDER = np.array([0.16, 0.095, 0.075])  # and within one
-_GAZE_LIMITS = np.array([0.50, 0.30])  # rad
+# Standard deviation of a clip's own pose in rad, yaw, pitch, roll, and how far it wanders from it:
+# before a webcam, and where people look and lean about.
+_HEAD_LIMITS = np.array([0.785, 0.524, 0.524])  # 45, 30, 30 degrees
+_HEAD_OFFSET = np.array([[0.12, 0.09, 0.05], [0.34, 0.22, 0.18]])
+_HEAD_WANDER = np.array([[0.11, 0.075, 0.045], [0.24, 0.15, 0.13]])
+_FAR_CLIPS = 0.3  # share of the latter
+_GAZE_LIMITS = np.array([0.524, 0.349])  # 30 and 20 degrees
 _LIDS_PER_GAZE = 0.9  # how far the lids go with the eyes
+_WAVES = 24
 
 
 def neutral_motion(frames: int) -> Motion:
@@ -113,13 +99,13 @@ def neutral_motion(frames: int) -> Motion:
 
 def sample_motion(seed: int, frames: int, fps: float = 25, stride: int = 1) -> Motion:
     """Draw a motion; `stride` > 1 takes only every stride-th frame of a motion as much longer."""
-    talk, events, lids, head, gaze = np.random.default_rng(seed).spawn(5)
+    talk, face, lids, head, gaze, mood = np.random.default_rng(seed).spawn(6)
     times: Times = np.arange(frames, dtype=np.float64) * (stride / fps)
-    units = _speech(talk, times)
-    for layer in _LAYERS:
-        units += _play(events, times, layer).sum(0)
-    eye_units = np.stack([_play(lids, times, layer).max(0) for layer in _LID_LAYERS])
-    units = np.maximum(units, eye_units.max(0))
+    units = _speech(talk, times) + _mood(mood, times)
+    for layer, rng in zip(_LAYERS, face.spawn(len(_LAYERS)), strict=True):
+        units += _play(rng, times, layer)
+    for layer, rng in zip(_LID_LAYERS, lids.spawn(len(_LID_LAYERS)), strict=True):
+        units = np.maximum(units, _play(rng, times, layer))
     looks = _gaze(gaze, times)
     _follow_gaze(units, looks)
     _settle(units)
@@ -153,20 +139,20 @@ def _smoothstep(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _speech(rng: Rng, times: Times) -> npt.NDArray[np.float64]:
-    """Visemes that flow into one another, [T,60].
+    """Visemes that flow into one another, [T,U].
 
     Cohen and Massaro's co-articulation (1993): each viseme has a dominance that rises and falls
     around its moment; the face is the mean of all visemes, weighted with their dominances.
     """
-    chatty, loud = rng.uniform(0.2, 0.9), rng.uniform(0.6, 1.15)
+    chatty, loud = rng.uniform(0.0, 1.0), rng.uniform(0.6, 1.3)
     moments, widths, strengths, vectors = [0.0], [0.1], [0.0], [np.zeros(len(UNITS))]
-    now, until = 0.0, 0.0
+    now, until = -1.0, -1.0
     talking = False
     while now < times[-1] + 1:
         if now >= until:
             talking = rng.random() < chatty
             until = now + rng.uniform(0.5, 3.0)
-        weights, width, strength = VISEMES[str(rng.choice(list(VISEMES)))]
+        weights, width, strength = gestures.VISEMES[str(rng.choice(list(gestures.VISEMES)))]
         tempo, effort = rng.uniform(0.07, 0.2), rng.uniform(0.5, 1.1)
         if talking:
             moments.append(now)
@@ -180,50 +166,64 @@ def _speech(rng: Rng, times: Times) -> npt.NDArray[np.float64]:
     return np.asarray(dominance @ np.array(vectors) / (dominance.sum(1, keepdims=True) + silence))
 
 
+def _mood(rng: Rng, times: Times) -> npt.NDArray[np.float64]:
+    """No face is quite still: every unit comes and goes a little, [T,U]."""
+    used = np.array([_INDEX[name] for name in USED_UNITS if not name.startswith("Tongue")])
+    most = rng.uniform(-0.1, 0.2, len(used)).clip(0)
+    units = np.zeros((len(times), len(UNITS)))
+    units[:, used] = most * _waves(rng, times, 0.25, len(used)).clip(0)
+    return units
+
+
+def _waves(rng: Rng, times: Times, rate: float, count: int) -> npt.NDArray[np.float64]:
+    """Smooth noise of standard deviation 1, [T,count], with frequencies up to about 2 `rate` Hz."""
+    rates = np.abs(rng.normal(0, rate, (_WAVES, count))) + 0.03
+    phases = rng.uniform(0, 2 * np.pi, (_WAVES, count))
+    waves = [np.sin(2 * np.pi * r * times[:, None] + p) for r, p in zip(rates, phases, strict=True)]
+    return np.asarray(np.sum(waves, 0) / np.sqrt(_WAVES / 2))
+
+
 def _play(rng: Rng, times: Times, layer: _Layer) -> npt.NDArray[np.float64]:
-    """The events of a layer, [N,T,60]; some are stronger on one side. N is at least 1."""
-    before = 3.0  # s: events that have begun already
-    count = int(rng.poisson(layer.rate * (times[-1] + before)))
-    curves = np.zeros((count + 1, len(times), len(UNITS)))
-    for curve in curves[1:]:
-        begin = rng.uniform(-before, times[-1])
+    """The gestures of a layer, one after another, [T,U]; some are weaker on one side."""
+    units = np.zeros((len(times), len(UNITS)))
+    pause = layer.pause * 3.0 ** rng.uniform(-1, 1)
+    now = -layer.hold[1] - rng.exponential(pause)  # one may be going on already
+    while now < times[-1]:
         rise, hold, fall = (rng.uniform(*span) for span in (layer.rise, layer.hold, layer.fall))
         vector = _vector(layer.choices[int(rng.integers(len(layer.choices)))])
-        vector *= rng.uniform(*layer.strength) * _one_sided(rng)
-        t = times - begin
-        curve += (_smoothstep(t / rise) * _smoothstep((rise + hold + fall - t) / fall))[
-            :, None
-        ] * vector
-    return curves
+        vector *= rng.uniform(*layer.strength) * _uneven(rng)
+        t = times - now
+        curve = _smoothstep(t / rise) * _smoothstep((rise + hold + fall - t) / fall)
+        units += curve[:, None] * vector
+        now += rise + hold + fall + rng.exponential(pause)
+    return units
 
 
-def _one_sided(rng: Rng) -> npt.NDArray[np.float64]:
-    """Factors [60] that weaken one side of the face, in a third of all cases."""
+def _uneven(rng: Rng) -> npt.NDArray[np.float64]:
+    """Factors [U] that weaken one side of the face, in a third of all cases."""
     weaker, factor, applies = str(rng.choice(SIDES)), rng.uniform(0, 1), rng.random() < 0.33
     return np.array([factor if applies and weaker in name[:10] else 1.0 for name in UNITS])
 
 
 def _gaze(rng: Rng, times: Times) -> npt.NDArray[np.float64]:
     """Fixations and quick jumps between them, [T,2], whatever the head does."""
-    begins, targets = [-1.0], [np.zeros(2)]
+    begins, targets = [-2.0], [np.zeros(2)]
     while begins[-1] < times[-1]:
         begins.append(begins[-1] + rng.uniform(0.25, 1.6))
-        near, far = rng.normal(0, [0.14, 0.09]), rng.uniform(-_GAZE_LIMITS, _GAZE_LIMITS)
-        targets.append(near if rng.random() < 0.5 else far)
+        near, far = rng.normal(0, 0.28, 2), rng.uniform(-1, 1, 2)
+        targets.append((near if rng.random() < 0.5 else far).clip(-1, 1) * _GAZE_LIMITS)
     last = np.searchsorted(begins, times, side="right") - 1
-    jump = _smoothstep((times - np.array(begins)[last]) / 0.08)[:, None]
-    places = np.clip(np.array(targets), -_GAZE_LIMITS, _GAZE_LIMITS)
+    jump = _smoothstep((times - np.array(begins)[last]) / 0.10)[:, None]
+    places = np.array(targets)
     return np.asarray(places[np.maximum(last - 1, 0)] * (1 - jump) + places[last] * jump)
 
 
 def _head(rng: Rng, times: Times) -> npt.NDArray[np.float64]:
     """A pose that wanders around one of the clip's own, [T,3]; some clips reach far."""
-    reach = np.exp(rng.normal(0, 0.35, 3))
-    offset = rng.normal(0, _HEAD_OFFSET) * reach
-    rates = np.abs(rng.normal(0, 0.5, (24, 1, 3))) + 0.03  # Hz
-    phases = rng.uniform(0, 2 * np.pi, (24, 1, 3))
-    waves = np.sin(2 * np.pi * rates * times[:, None] + phases).sum(0) / np.sqrt(12)
-    pose = offset + waves * _HEAD_WANDER * np.exp(rng.normal(0, 0.4))
+    far = int(rng.random() < _FAR_CLIPS)
+    offset = rng.normal(0, _HEAD_OFFSET[far])
+    wander = _HEAD_WANDER[far] * np.exp(rng.normal(-0.1, 0.45))
+    pose = offset + _waves(rng, times, 0.5, 3) * wander
     return np.asarray(_HEAD_LIMITS * np.tanh(pose / _HEAD_LIMITS))
 
 
@@ -239,21 +239,24 @@ def _follow_gaze(units: npt.NDArray[np.float64], gaze: npt.NDArray[np.float64]) 
 def _settle(units: npt.NDArray[np.float64]) -> None:
     """Keep every unit in its limits and let opposites give way to one another, in place."""
     np.clip(units, 0, _LIMITS, out=units)
-    kiss = np.clip(units[:, _INDEX["LipsKiss"]], 0, 1)
-    units[:, _INDEX["JawDrop"]] *= 1 - 0.45 * kiss
+
+    def give_way(names: tuple[str, ...], to: str, share: float) -> None:
+        left = 1 - share * np.clip(units[:, _INDEX[to]], 0, 1)
+        for name in names:
+            units[:, _INDEX[name]] *= left
+
+    give_way(("JawDrop",), "LipsKiss", 0.3)
+    give_way(("lowerLipDown",), "lowerLipUp", 1.0)
+    give_way(("MouthMoveRight",), "MouthMoveLeft", 1.0)
+    give_way(("UpperLipUp",), "LipsKiss", 0.5)
     for side in SIDES:
-        column = {
-            name: units[:, _INDEX[f"{side}{name}"]]
-            for name in ("BrowDown", "OuterBrowUp", "InnerBrowUp", "UpperLidOpen", "UpperLidClosed")
-        }
-        pull = {way: units[:, _INDEX[f"Mouth{side}{way}"]] for way in MOUTH_PULLS}
-        lifted = np.maximum(column["OuterBrowUp"], column["InnerBrowUp"])
-        column["BrowDown"] *= 1 - 0.8 * np.clip(lifted, 0, 1)
-        column["UpperLidOpen"] *= 1 - column["UpperLidClosed"]
-        pull["Platysma"] *= 1 - pull["PullUp"] / 0.75
-        for way in ("PullUp", "PullSide"):
-            pull[way] *= 1 - 0.5 * kiss
+        give_way((f"{side}BrowDown",), f"{side}OuterBrowUp", 0.8)
+        give_way((f"{side}UpperLidOpen",), f"{side}UpperLidClosed", 1.0)
+        give_way((f"Mouth{side}PullDown",), f"Mouth{side}PullUp", 1.0)
+        give_way((f"Mouth{side}PullUp", f"Mouth{side}PullSide"), "LipsKiss", 0.5)
+    give_way(("LipsPress", "UpperLipUp", "lowerLipDown"), "CheeksPump", 0.8)
+    give_way(("UpperLipUp", "lowerLipDown", "LipsKiss"), "LipsPress", 0.6)
     jaw = np.clip(units[:, _INDEX["JawDrop"]], 0, 1)
-    for name in ("lowerLipUp", "lowerLipBackward", "UpperLipBackward", "CheeksPump"):
-        units[:, _INDEX[name]] *= 1 - 0.8 * jaw  # these need a closed mouth
+    for name in ("lowerLipUp", "LipsPress", "CheeksPump"):
+        units[:, _INDEX[name]] *= np.clip(1 - 1.6 * jaw, 0.05, 1)  # these need a closed mouth
     units[:, _INDEX["TongueOut"]] *= np.clip(jaw / 0.3, 0, 1)  # and this an open one

@@ -30,6 +30,13 @@ _DETAILS = (
     *("head", "nose", "eyes", "mouth", "chin", "cheek"),
     *("ears", "eyebrows", "forehead", "neck", "asym"),
 )
+_SIDES = ("left", "right")
+_BROW_TARGETS = ("down", "extern-up", "inner-up", "up")
+_MOUTH_TARGETS = (
+    *("compression", "corner-puller", "depression", "depression-retraction", "elevation"),
+    *("eversion", "open", "parling", "part-later", "protusion", "pursing", "retraction"),
+    "upward-retraction",
+)
 _FOLDERS = {"clothes": CLOTHES, "eyelashes": LASHES}
 _FOLDERS |= {"teeth": TEETH, "tongue": ("tongue01",)}
 
@@ -75,6 +82,7 @@ class HeadData:
     units: tuple[str, ...]
     unit_rotations: Floats  # [U,B,3] rotation vectors, rad
     targets: dict[str, tuple[Ints, Floats]]  # name -> vertices [N], offsets [N,3] dm
+    expressions: dict[str, tuple[Ints, Floats]]  # the same; names like african-mouth-open
     meshes: dict[str, Mesh]  # skin, cavity, eyes, tongue01 and the names in the lists above
 
     def joints(self, vertices: Floats) -> Floats:
@@ -124,13 +132,25 @@ def _target_files(source: Path) -> list[Path]:
     return details + [folder / "macrodetails" / f"{name}.target" for name in macro_targets()]
 
 
+def _expression_files(source: Path) -> dict[str, Path]:
+    """The targets of expressions, made for faces of each ancestry: african-mouth-open, ..."""
+    folder = _body(source) / "targets" / "expression" / "units"
+    names = [f"eye-{side}-{what}" for side in _SIDES for what in ("closure", "opened-up", "slit")]
+    names += [f"eyebrows-{side}-{what}" for side in _SIDES for what in _BROW_TARGETS]
+    names += [f"nose-{side}-{what}" for side in _SIDES for what in ("dilatation", "elevation")]
+    names += [f"mouth-{what}" for what in _MOUTH_TARGETS]
+    names += ["nose-compression", "nose-depression", "neck-platysma"]
+    return {f"{e}-{name}": folder / e / f"{name}.target" for e in ETHNICITIES for name in names}
+
+
 def files(source: Path) -> list[Path]:
     """Every file read from the folder that holds the two clones; UserError for a missing folder."""
     body = _body(source)
     names = ("3dobjs/base.obj", "rigs/default.mhskel", "rigs/default_weights.mhw")
     units = ("poseunits/face-poseunits.bvh", "poseunits/face-poseunits.json")
     meshes = [Path(f"{p}{s}") for p in _mesh_files(source).values() for s in (".mhclo", ".obj")]
-    return [body / name for name in (*names, *units)] + meshes + _target_files(source)
+    targets = _target_files(source) + list(_expression_files(source).values())
+    return [body / name for name in (*names, *units)] + meshes + targets
 
 
 # ---- packing
@@ -152,11 +172,14 @@ def pack(source: Path) -> HeadData:
     for name, path in _mesh_files(source).items():
         meshes[name] = _bound_mesh(body, name, path)
     targets = {path.stem: _read_target(path, body) for path in _target_files(source)}
+    expressions = {
+        name: _read_target(path, body) for name, path in _expression_files(source).items()
+    }
     units = formats.read_pose_units(
         _body(source) / "poseunits" / "face-poseunits.bvh",
         _body(source) / "poseunits" / "face-poseunits.json",
     )
-    return _cut(body, meshes, targets, units)
+    return _cut(body, meshes, targets, expressions, units)
 
 
 def _read_body(source: Path) -> _Body:
@@ -212,7 +235,7 @@ def _bound_mesh(body: _Body, name: str, path: Path) -> Mesh:
     if name in CLOTHES:
         keep = (y > 3.4) & (np.abs(x) < 2.8)
     elif name in TEETH:
-        keep = z > 1.13  # without the molars: they are a fifth of all triangles and never seen
+        keep = z > 1.0  # without the molars: they are a fifth of all triangles and never seen
     uv, triangles, position_of, used = _weld(mesh, keep)
     refs, shares = binding.refs[used], binding.weights[used]
     rows = np.repeat(np.arange(len(used)), 3)
@@ -257,6 +280,7 @@ def _cut(
     body: _Body,
     meshes: dict[str, Mesh],
     targets: dict[str, tuple[Ints, Floats]],
+    expressions: dict[str, tuple[Ints, Floats]],
     units: formats.PoseUnits,
 ) -> HeadData:
     """Keep the bones that move something here and the base vertices in use, and renumber both."""
@@ -282,11 +306,10 @@ def _cut(
         np.cumsum([0, *(len(joint) for joint in joints[:-1])]).astype(np.int32),
         units.names,
         rotations,
-        {
-            name: cut
-            for name, target in targets.items()
-            if len((cut := _cut_target(target, new))[0])
-        },
+        *(
+            {n: cut for n, t in some.items() if len((cut := _cut_target(t, new))[0])}
+            for some in (targets, expressions)
+        ),
         {name: _renumber(mesh, new, new_bone) for name, mesh in meshes.items()},
     )
 

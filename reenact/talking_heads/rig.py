@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
+from reenact.talking_heads.expressions import SIDES, UNITS, shares, with_products
 from reenact.talking_heads.formats import Floats, Ints
 from reenact.talking_heads.glasses import glasses_mesh
 from reenact.talking_heads.head_data import HeadData, Mesh
 from reenact.talking_heads.made import grown_hair
+from reenact.talking_heads.morphs import lid_reach, make_morphs
 from reenact.talking_heads.person import Person
 
 # How a head rotation is shared along the neck.
@@ -21,6 +23,7 @@ _HEAD_MIDDLE = np.array([0.0, 0.25, 0.35], np.float32)  # from the head's joint
 # Slightly smaller teeth and tongue, set back: they must not pierce the lips of a strong expression.
 _TEETH_SCALE = np.array([0.94, 1.0, 0.97])
 _TEETH_SHIFT = np.array([0.0, 0.0, -0.025])
+_LIDS = [tuple(UNITS.index(f"{side}UpperLid{way}") for way in ("Closed", "Open")) for side in SIDES]
 _EYE_BONES = ("eye.L", "eye.R")
 
 
@@ -57,7 +60,12 @@ class Rig:
         eyes = self._joints[[data.bone(name) for name in _EYE_BONES]].mean(0)
         worn = _worn(data, person, eyes)
         self.parts = [_part(data, person, name, mesh, rest - eyes) for name, mesh, rest in worn]
-        self._join([mesh for _, mesh, _ in worn], [rest for _, _, rest in worn])
+        meshes = [mesh for _, mesh, _ in worn]
+        self._join(meshes, [rest for _, _, rest in worn])
+        self._morphs = make_morphs(data, person.ethnicity, meshes)
+        reach = {f"{s}UpperLidClosed": lid_reach(data, person.vertices, s.lower()) for s in SIDES}
+        self._reach = np.array([reach.get(name, 1.0) for name in UNITS], np.float32)
+        self._bone_share, self._morph_share = shares(self._morphs.names)
         self._corners = _mouth_corners(data)
 
     def _join(self, meshes: list[Mesh], rests: list[Floats]) -> None:
@@ -84,11 +92,13 @@ class Rig:
         down, positive roll tips the head to the subject's right shoulder.
         """
         data = self._data
-        rotations = self._bone_rotations(units, head, gaze)
+        weights = with_products(_with_rest(units, self._person.rest) * self._reach)
+        rotations = self._bone_rotations(weights @ self._bone_share, head, gaze)
+        rest = self._morphs.move(self._rest, weights @ self._morph_share)
         bones = np.empty((len(data.bones), 3, 4), np.float32)
         _chain(rotations, self._joints, data.parents, bones)
         positions, normals = np.empty_like(self._rest), np.empty_like(self._rest)
-        _skin(self._rest, self._bones, self._weights, bones, self._faces, positions, normals)
+        _skin(rest, self._bones, self._weights, bones, self._faces, positions, normals)
         rotation = bones[data.bone("head"), :, :3].copy()
         eye_left, eye_right = (self._joint(bones, name) for name in _EYE_BONES)
         return Posed(
@@ -99,7 +109,7 @@ class Rig:
             mouth=positions[self._corners].mean(0),
             head=self._joint(bones, "head") + rotation @ _HEAD_MIDDLE,
             head_rotation=rotation,
-            jaw=float(units[data.units.index("JawDrop")]),
+            jaw=float(units[UNITS.index("JawDrop")]),
         )
 
     def _joint(self, bones: Floats, name: str) -> Floats:
@@ -109,8 +119,7 @@ class Rig:
     def _bone_rotations(self, units: Floats, head: Floats, gaze: Floats) -> Floats:
         """The rotation vectors f32[B,3] of the bones: pose units blend as weighted vectors."""
         data = self._data
-        weights = _with_rest(data.units, units, self._person.rest)
-        rotations = np.tensordot(weights, data.unit_rotations, axes=1)
+        rotations = np.tensordot(units, data.unit_rotations, axes=1)
         turn = np.array([head[1], head[0], head[2]], np.float32)  # pitch about x, yaw y, roll z
         for name, share in _NECK.items():
             rotations[data.bone(name)] += share * turn
@@ -121,12 +130,12 @@ class Rig:
         return np.asarray(rotations, np.float32)
 
 
-def _with_rest(names: tuple[str, ...], units: Floats, rest: Floats) -> Floats:
+def _with_rest(units: Floats, rest: Floats) -> Floats:
     """Add the face at rest, less where the motion does the same; closing lids beat opening ones."""
-    weights = units + rest * (1 - np.clip(units, 0, 1))
-    for side in ("Left", "Right"):
-        shut = min(max(float(units[names.index(f"{side}UpperLidClosed")]), 0.0), 1.0)
-        weights[names.index(f"{side}UpperLidOpen")] *= 1 - shut
+    weights = units.copy()
+    weights[: len(rest)] += rest * (1 - np.clip(units[: len(rest)], 0, 1))
+    for shut, opened in _LIDS:
+        weights[opened] *= 1 - min(max(float(units[shut]), 0.0), 1.0)
     return weights
 
 
