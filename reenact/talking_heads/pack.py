@@ -306,10 +306,8 @@ def _cut(
         np.cumsum([0, *(len(joint) for joint in joints[:-1])]).astype(np.int32),
         units.names,
         rotations,
-        *(
-            {n: cut for n, t in some.items() if len((cut := _cut_target(t, new))[0])}
-            for some in (targets, expressions)
-        ),
+        _cut_targets(targets, new),
+        _cut_targets(expressions, new),
         {name: _renumber(mesh, new, new_bone) for name, mesh in meshes.items()},
     )
 
@@ -325,10 +323,17 @@ def _used_bones(skeleton: formats.Skeleton, meshes: dict[str, Mesh]) -> list[int
     return sorted(used)
 
 
-def _cut_target(target: tuple[Ints, Floats], new: Ints) -> tuple[Ints, Floats]:
-    vertices, offsets = new[target[0]], target[1]
-    keep = (vertices >= 0) & (np.abs(offsets).max(1) > 1e-4)
-    return vertices[keep], offsets[keep]
+def _cut_targets(
+    targets: dict[str, tuple[Ints, Floats]], new: Ints
+) -> dict[str, tuple[Ints, Floats]]:
+    """The targets that still move something, on the kept vertices."""
+    kept: dict[str, tuple[Ints, Floats]] = {}
+    for name, (old, offsets) in targets.items():
+        vertices = new[old]
+        moving = (vertices >= 0) & (np.abs(offsets).max(1) > 1e-4)
+        if moving.any():
+            kept[name] = vertices[moving], offsets[moving]
+    return kept
 
 
 def _renumber(mesh: Mesh, new: Ints, new_bone: Ints) -> Mesh:
