@@ -95,7 +95,7 @@ def test_points_move_with_what_they_are_on(data: HeadData) -> None:
     assert moved == {f"left upper lid {where}" for where in ("inner", "middle", "outer")}
     wide = face.points(JawDrop=0.8) - still
     assert at(wide, "lower lip top")[1] < -0.1 and at(wide, "chin bottom")[1] < -0.05
-    assert abs(at(wide, "upper lip bottom")[1]) < 0.02 and abs(at(wide, "nose tip")[1]) < 1e-3
+    assert abs(at(wide, "upper lip bottom")[1]) < 0.03 and abs(at(wide, "nose tip")[1]) < 5e-3
     turned = face.points(gaze=(0.4, 0.0)) - still  # to his left
     assert at(turned, "left iris")[0] > 0.02 and at(turned, "right iris")[0] > 0.02
     down = face.points(gaze=(0.0, 0.25)) - still
