@@ -10,7 +10,8 @@ import numpy as np
 
 from reenact.errors import UserError
 from reenact.talking_heads.clip import Clip, render_clip
-from reenact.talking_heads.expressions import UNITS, Weights, both
+from reenact.talking_heads.expressions import UNITS, Weights
+from reenact.talking_heads.gestures import both
 from reenact.talking_heads.head_data import HeadData
 from reenact.talking_heads.motion import neutral_motion, sample_motion
 from reenact.talking_heads.person import sample_person
@@ -27,12 +28,12 @@ class Face(NamedTuple):
     gaze: tuple[float, float] = (0, 0)
 
 
-_SMILE = both(PullUp=0.55, PullSide=0.45, CheekUp=0.55, LowerLidUp=0.35)
-_LAUGH = both(PullUp=0.65, PullSide=0.55, CheekUp=0.75, LowerLidUp=0.5)
+_SMILE = both(PullUp=0.8, PullSide=0.2, LowerLidUp=0.3)
+_LAUGH = both(PullUp=1.0, PullSide=0.3, LowerLidUp=0.5)
 FACES = (
     Face("rest", {}),
     Face("smile", _SMILE, (0.1, 0, 0.05)),
-    Face("laugh", {**_LAUGH, "JawDrop": 0.4, "UpperLipUp": 0.55}, (-0.08, -0.06, -0.04)),
+    Face("laugh", {**_LAUGH, "JawDrop": 0.45, "UpperLipUp": 0.5}, (-0.08, -0.06, -0.04)),
     Face("open", {"JawDrop": 0.8}, (0, -0.1, 0)),
     Face("shut", both(UpperLidClosed=1.0)),
     Face("pucker", {"LipsKiss": 1.0}, (-0.15, 0, 0)),
