@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,10 +15,12 @@ from typing import Any
 import cv2
 
 from realtime.cameras import Input, find_input, open_input
+from realtime.canvas import Placed, backdrop
 from realtime.faces import FaceFollower, Faces, FaceThread, InlineFaces
 from realtime.live import Limits, Show
 from realtime.models import Model, load_model
-from realtime.outputs import Output, parse_outputs, parse_size
+from realtime.outputs import Nowhere, Output, Window, parse_outputs, parse_size
+from realtime.pacing import Aside, OnClock
 from realtime.puppet import Puppet
 from realtime.sources import CameraFeed, EveryFrame, FileFeed, InputLost, Live, Source
 from realtime.stats import Stats
@@ -40,6 +42,8 @@ class Options:
     every_frame: bool = False
     seconds: float | None = None
     size: str | None = None
+    background: str = "blur"
+    mirror_output: bool = False
     smooth: float = 0.5
     threads: int | None = None
 
@@ -67,11 +71,10 @@ def run(
     cv2.setNumThreads(1)  # the networks have the cores
     stats = Stats()
     what = find_input(options.input)
-    outputs = parse_outputs(options.outputs, what.path)
-    size = parse_size(options.size) if options.size is not None else None
     limits = _limits(options)
     every_frame = _every_frame(options, what)
     avatar = _edited(load_avatar(_avatar_file(options.avatar)), options.edits)
+    outputs = _outputs(options, what, avatar, stats, live=not every_frame)
     with _ctrl_c() as stop, ExitStack() as stack:
         source = _source(what, stats, every_frame)
         stack.callback(source.close)
@@ -79,7 +82,7 @@ def run(
         stack.callback(model.close)
         if stop.is_set():
             raise KeyboardInterrupt
-        puppet = Puppet(model, avatar, stats, options.smooth, size)
+        puppet = Puppet(model, avatar, stats, options.smooth)
         with _opened(outputs, puppet, source.fps):
             announce(_line(model, avatar, what, outputs))
             faces = _faces(every_frame, stats)
@@ -90,7 +93,24 @@ def run(
             if not puppet.faces and not stop.is_set():
                 _miss_the_face(what, every_frame)
         report = stats.report(source.drops)
-    return report | {"backend": model.backend, "backend_reason": model.reason}
+    counts = {o.label: asdict(o.counts) for o in outputs if isinstance(o, Aside)}
+    return report | {"outputs": counts, "backend": model.backend, "backend_reason": model.reason}
+
+
+def _outputs(
+    options: Options, what: Input, avatar: Avatar, stats: Stats, live: bool
+) -> list[Output]:
+    """The outputs, each with its canvas; live, those that can have a thread of their own do."""
+    size = parse_size(options.size) if options.size is not None else None
+    behind = backdrop(options.background, avatar.thumbnail)
+    outputs: list[Output] = []
+    for output in parse_outputs(options.outputs, what.path):
+        placed = Placed(output, behind, stats, size, options.mirror_output)
+        if not live or isinstance(output, Window | Nowhere):  # windows are the main thread's
+            outputs.append(placed)
+        else:
+            outputs.append(Aside(placed) if placed.fps is None else OnClock(placed))
+    return outputs
 
 
 def _limits(options: Options) -> Limits:

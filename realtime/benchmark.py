@@ -24,7 +24,7 @@ STAGES = {
     "smooth": "One-Euro filter",
     "add": "identity + deformation",
     "render": "network: draw that",
-    "fit": "scale to the output",
+    "fit": "place on the output's canvas",
     "send": "to every output",
     "frame": "all of a frame, from face to send",
 }

@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -199,3 +200,12 @@ def _rgb(ok: bool, image: cv2.typing.MatLike | None) -> Image | None:
     if image.ndim == 2:
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def same_file(path: Path, other: Path | None) -> bool:
+    """Whether two paths lead to one file or device."""
+    if other is None:
+        return False
+    with suppress(OSError):
+        return path.samefile(other)
+    return path.absolute() == other.absolute()

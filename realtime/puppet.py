@@ -37,6 +37,11 @@ class Picture:
         pixels.setflags(write=False)
         self.pixels, self.time_s = pixels, time_s
 
+    def onto(self, still: Image, mirror: bool = False) -> "Picture":
+        """As large as fits into the middle of a still picture, u8 [H,W,3] RGB, which stays as it is."""
+        shown = self.pixels[:, ::-1] if mirror else self.pixels
+        return Picture(_MAKER, placed(shown, still), self.time_s)
+
 
 def card(text: str, width: int, height: int, time_s: float) -> Picture:
     """A plain picture with a short text: what is shown when nothing can be rendered."""
@@ -63,23 +68,21 @@ class Puppet:
         avatar: Avatar,
         stats: Stats,
         smooth: float = 0.5,
-        size: tuple[int, int] | None = None,
     ) -> None:
         """Set the avatar up.
 
         Args:
             model: its engines.
             avatar: made for this model's generator.
-            stats: takes the times of encode, smooth, render and fit.
+            stats: takes the times of encode, smooth, add and render.
             smooth: 0 (none) to 1 (much).
-            size: width and height of the pictures, px; None: as rendered.
 
         Raises:
             UserError: the avatar belongs to another generator.
         """
         self._dims = model.info.dims
         check_fits(avatar, model.info.fingerprint, style_count(self._dims))
-        self.width, self.height = size or (model.resolution, model.resolution)
+        self.width = self.height = model.resolution
         self.crop, self.faces = model.info.crop, 0
         self._model, self._avatar, self._stats = model, avatar, stats
         self._filter = _filter(smooth)
@@ -125,9 +128,7 @@ class Puppet:
         with self._stats.stage("add"):
             styles = add_deformation(self._dims, self._avatar.styles, self._shown)
         with self._stats.stage("render"):
-            pixels: Image = self._model.render(styles[None])[0]
-        with self._stats.stage("fit"):
-            return Picture(_MAKER, fit(pixels, self.width, self.height), time_s)
+            return Picture(_MAKER, self._model.render(styles[None])[0], time_s)
 
 
 def _filter(smooth: float) -> OneEuro:
@@ -135,17 +136,17 @@ def _filter(smooth: float) -> OneEuro:
     return OneEuro(cutoff_hz=20.0 * 0.025**smooth, per_speed=4.0 * (1 - smooth))
 
 
-def fit(pixels: Image, width: int, height: int) -> Image:
-    """Scale a picture into a size, black bars where the proportions differ."""
-    high, wide = pixels.shape[:2]
-    if (wide, high) == (width, height):
-        return pixels
+def placed(pixels: Image, still: Image) -> Image:
+    """A copy of `still` with u8 [h,w,3] `pixels` in its middle, as large as their proportions allow."""
+    (high, wide), (height, width) = pixels.shape[:2], still.shape[:2]
     scale = min(width / wide, height / high)
     inner = (max(1, round(wide * scale)), max(1, round(high * scale)))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
-    target = np.zeros((height, width, 3), np.uint8)
-    target[top : top + inner[1], left : left + inner[0]] = cv2.resize(
-        pixels, inner, interpolation=method
-    )
+    if inner != (wide, high):
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        pixels = np.asarray(cv2.resize(pixels, inner, interpolation=method), np.uint8)
+    if inner == (width, height):
+        return pixels.copy()
+    target = still.copy()
+    target[top : top + inner[1], left : left + inner[0]] = pixels
     return target

@@ -162,9 +162,11 @@ class Recorder:
     times: list[float] = field(default_factory=list)
     kept: list[bool] = field(default_factory=list)
     size: tuple[int, int] | None = None
+    fps: float | None = None
+    opened: tuple[int, int, float] | None = None
 
     def open(self, width: int, height: int, fps: float) -> None:
-        self.size = (width, height)
+        self.opened = (width, height, fps)
 
     def send(self, picture: Picture) -> None:
         assert isinstance(picture, Picture)

@@ -174,7 +174,7 @@ def test_latency_is_from_capture_to_sent_and_stages_are_timed() -> None:
     report = stage.stats.report(source.drops)
     assert report["latency_ms"] == pytest.approx({"p50": 20, "p95": 20, "p99": 20})
     assert report["stages_ms"]["send"]["median"] == pytest.approx(15)
-    assert {"face", "add", "render", "fit", "send"} <= set(report["stages_ms"])
+    assert {"face", "add", "render", "send"} <= set(report["stages_ms"])
     assert report["fps"] == pytest.approx(25)
     assert (report["frames"], report["drops"]) == (50, 7)
     assert report["seconds"] == pytest.approx(49 / 25)

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
-from realtime import cameras, outputs
-from realtime.outputs import MARK, Nowhere, VideoFile, VirtualCamera, parse_outputs, parse_size
+from realtime import cameras, outputs, virtual_camera
+from realtime.outputs import Nowhere, parse_outputs, parse_size
 from realtime.puppet import _MAKER, Picture
+from realtime.recording import MARK, VideoFile
+from realtime.virtual_camera import VirtualCamera
 from reenact.errors import UserError
 
 
@@ -256,7 +258,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for index in (4, 10):
         (tmp_path / "virtual" / f"video{index}").mkdir(parents=True)
     monkeypatch.setattr(cameras, "_SYSFS", tmp_path / "class")
-    monkeypatch.setattr(outputs, "_VIRTUAL", tmp_path / "virtual")
+    monkeypatch.setattr(virtual_camera, "_VIRTUAL", tmp_path / "virtual")
     monkeypatch.setattr(pyvirtualcam, "Camera", Loopback)
     monkeypatch.setattr(Loopback, "opened", [])
     monkeypatch.setattr(Loopback, "busy", set())
@@ -291,7 +293,7 @@ def test_a_named_virtual_camera_that_is_busy_is_refused(monkeypatch: pytest.Monk
 
 
 def test_without_the_driver_there_is_advice(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outputs, "_VIRTUAL", machine / "nothing")
+    monkeypatch.setattr(virtual_camera, "_VIRTUAL", machine / "nothing")
     with pytest.raises(UserError, match="no virtual-camera driver .*sudo modprobe v4l2loopback"):
         VirtualCamera(None, None).open(64, 48, 25.0)
 

@@ -7,14 +7,14 @@ import pytest
 from live_fakes import CROP, DIMS, GREY, FakeEncode, a_model, an_avatar
 
 from realtime.frames import Image
-from realtime.puppet import Picture, Puppet, card, fit
+from realtime.puppet import Picture, Puppet, card, placed
 from realtime.state import FaceState
 from realtime.stats import Stats
 from reenact.errors import UserError
 
 
-def a_puppet(smooth: float = 0.0, size: tuple[int, int] | None = None) -> Puppet:
-    return Puppet(a_model(), an_avatar(), Stats(), smooth, size)
+def a_puppet(smooth: float = 0.0) -> Puppet:
+    return Puppet(a_model(), an_avatar(), Stats(), smooth)
 
 
 def crop(level: int) -> Image:
@@ -129,23 +129,32 @@ def test_a_picture_cannot_be_painted_over() -> None:
 
 
 def test_a_card_has_the_size_of_the_pictures() -> None:
-    picture = a_puppet(size=(320, 180)).card("stopped", 1.5)
-    assert picture.pixels.shape == (180, 320, 3) and picture.time_s == 1.5
-    assert np.ptp(picture.pixels) > 100, "there is a text on it"
+    picture = a_puppet().card("stopped", 1.5)
+    assert picture.pixels.shape == (32, 32, 3) and picture.time_s == 1.5
+    assert np.ptp(card("stopped", 320, 180, 0.0).pixels) > 100, "there is a text on it"
     assert np.ptp(card("", 64, 64, 0.0).pixels.reshape(-1, 3), axis=0).max() == 0
 
 
 @pytest.mark.parametrize(
     ("size", "bars"), [((64, 64), (0, 0)), ((128, 64), (32, 0)), ((64, 128), (0, 32))]
 )
-def test_fitting_keeps_proportions(size: tuple[int, int], bars: tuple[int, int]) -> None:
-    out = fit(np.full((32, 32, 3), 90, np.uint8), *size)
-    assert out.shape == (size[1], size[0], 3)
+def test_placing_keeps_proportions(size: tuple[int, int], bars: tuple[int, int]) -> None:
+    still = np.full((size[1], size[0], 3), 7, np.uint8)
+    out = placed(np.full((32, 32, 3), 90, np.uint8), still)
     inner = out[bars[1] : size[1] - bars[1], bars[0] : size[0] - bars[0]]
-    assert (inner == 90).all()
-    assert out.sum() == inner.astype(int).sum(), "the bars are black"
+    assert out.shape == still.shape and (inner == 90).all()
+    assert (out == 7).sum() == out.size - inner.size, "around it is the still"
+    assert (still == 7).all()
 
 
-def test_fitting_nothing_changes_nothing() -> None:
-    pixels = np.zeros((8, 8, 3), np.uint8)
-    assert fit(pixels, 8, 8) is pixels
+def test_placing_on_its_own_size_changes_nothing() -> None:
+    pixels = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
+    np.testing.assert_array_equal(placed(pixels, np.zeros_like(pixels)), pixels)
+
+
+def test_a_mirrored_picture_swaps_left_and_right() -> None:
+    picture = a_puppet().card("stopped", 0.0)
+    mirrored = picture.onto(np.zeros_like(picture.pixels), mirror=True)
+    np.testing.assert_array_equal(mirrored.pixels, picture.pixels[:, ::-1])
+    with pytest.raises(ValueError):
+        mirrored.pixels[0] = 0

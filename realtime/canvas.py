@@ -1,0 +1,88 @@
+"""What stands around the avatar where an output's proportions are not a square's."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from realtime.frames import Image
+from realtime.outputs import Output
+from realtime.puppet import Picture
+from realtime.stats import Stats
+from reenact.errors import UserError
+
+PLAIN, GREEN = (38, 40, 46), (0, 177, 64)
+_BLUR = 0.06  # of the height, standard deviation
+
+
+def backdrop(text: str, avatar: Image) -> Image:
+    """What stands behind the avatar, u8 [h,w,3] RGB of any size.
+
+    Args:
+        text: "plain", "green", "blur" (the avatar's own thumbnail, blurred) or a picture file.
+        avatar: the thumbnail, u8 [h,w,3] RGB.
+
+    Raises:
+        UserError: no such picture, or none that can be read.
+    """
+    if text in ("plain", "green"):
+        return np.full((1, 1, 3), PLAIN if text == "plain" else GREEN, np.uint8)
+    if text != "blur":
+        return _picture(Path(text))
+    soft = cv2.GaussianBlur(avatar, (0, 0), _BLUR * len(avatar))
+    return np.asarray(soft // 4 * 3, np.uint8)  # darker, so that the avatar stands out
+
+
+def _picture(path: Path) -> Image:
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
+    if image is None:
+        state = "cannot be read" if path.is_file() else "is not there"
+        raise UserError(f"the background {path} {state}: give a picture, or plain, blur or green")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def covering(image: Image, width: int, height: int) -> Image:
+    """The middle of u8 [h,w,3], scaled so that it fills u8 [height,width,3] without distortion."""
+    high, wide = image.shape[:2]
+    scale = max(width / wide, height / high)
+    side = (max(width, round(wide * scale)), max(height, round(high * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    scaled = np.asarray(cv2.resize(image, side, interpolation=method), np.uint8)
+    left, top = (side[0] - width) // 2, (side[1] - height) // 2
+    return scaled[top : top + height, left : left + width]
+
+
+class Placed:
+    """An output whose pictures are put onto a still of its size."""
+
+    def __init__(
+        self,
+        output: Output,
+        behind: Image,
+        stats: Stats,
+        size: tuple[int, int] | None = None,
+        mirror: bool = False,
+    ) -> None:
+        """`behind`: see `backdrop`; `size`: px, None: the output's own; `mirror`: left for right."""
+        self.label, self.fps = output.label, output.fps
+        self.size = size or output.size
+        self._output, self._behind, self._stats, self._mirror = output, behind, stats, mirror
+        self._still = behind
+
+    def open(self, width: int, height: int, fps: float) -> None:
+        width, height = self.size or (width, height)
+        self._still = covering(self._behind, width, height)
+        self._output.open(width, height, fps)
+        self.label = self._output.label
+
+    def send(self, picture: Picture) -> None:
+        with self._stats.stage("fit"):
+            whole = picture.onto(self._still, self._mirror)
+        self._output.send(whole)
+
+    @property
+    def done(self) -> bool:
+        return self._output.done
+
+    def close(self, keep: bool) -> None:
+        self._output.close(keep)
