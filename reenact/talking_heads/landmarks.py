@@ -27,7 +27,7 @@ _PAIRS: Mapping[str, Point] = {
     "nostril": (0.085, 6.835, 1.530),
     "cheek bone": (0.471, 7.095, 1.338),
     "cheek": (0.504, 6.749, 1.246),
-    "mouth corner": (0.2528, 6.6087, 1.4196),
+    "mouth corner": (0.2391, 6.6143, 1.4354),
     "upper lip peak": (0.05, 6.705, 1.585),
     "upper lip outer": (0.1755, 6.6645, 1.527),
     "upper lip inner": (0.120, 6.610, 1.530),

@@ -1,0 +1,232 @@
+"""Do the synthetic people's labels mean what they say?  MediaPipe's face mesh is asked.
+
+    REENACT_JUDGE=PYTHON python -m tests.system.judge_talking_heads faces|labels|statistics
+
+faces    in which share of random frames, each of another person, is a face found?
+labels   clips: how well do the measures of the landmarks that are found in the pictures follow those
+         of the landmarks that the pictures were made from?  Pearson correlation over time, where a
+         measure really moves.
+statistics  luma, saturation, contrast, sharpness and noise of the face: do those of the synthetic
+         frames, clean and through the camera, cover those of real videos (REENACT_MEDIA/drivers)?
+
+PYTHON is one of an environment of its own, made with `pip install mediapipe==0.10.14
+"opencv-python-headless<5" "opencv-contrib-python<5"`: its dependencies are at odds with ours.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from reenact.errors import CommandLine, UserError, exit_on_user_error
+from reenact.talking_heads.head_data import HeadData, load_head_data
+from reenact.talking_heads.measures import MEASURES
+from reenact.talking_heads.motion import Motion, sample_motion
+from reenact.talking_heads.person import sample_person
+from reenact.talking_heads.studio import Studio
+from tests.system.judge_mediapipe import (
+    Numbers,
+    Pictures,
+    find_points,
+    judge_python,
+    tracked_measures,
+    true_measures,
+)
+from tests.system.judge_statistics import judge_statistics, print_statistics
+
+# Below these standard deviations a measure does not really move.
+FLOORS = dict(
+    zip(MEASURES, (0.03, 0.02, 0.02, 0.01, 0.02, 0.03, 0.03, 0.004, 0.02, 0.01), strict=True)
+)
+
+# What is asked of the renderer: the share of frames with a face, and the mean correlations.
+ASKED_SEEN = 0.98
+ASKED = {"yaw": 0.9, "pitch": 0.9}
+ASKED |= dict.fromkeys(
+    ("mouth_open", "mouth_width", "eye_left", "eye_right", "gaze_x", "gaze_y"), 0.8
+)
+
+_CLIP_FRAMES = 90
+_FRAMES_PER_BATCH = 50
+
+
+# ---- faces
+
+
+def random_frame(data: HeadData, seed: int, size: int) -> Pictures:
+    """A person, scene and moment of a motion drawn from one seed, u8[s,s,3]."""
+    motion = sample_motion(seed, 24, stride=4)
+    moment = int(np.random.default_rng([seed, 77]).integers(24))
+    studio = Studio(data, sample_person(data, seed), seed, size)
+    return render(studio, motion, moment)[0]
+
+
+def render(studio: Studio, motion: Motion, t: int) -> tuple[Pictures, Numbers]:
+    """The picture u8[s,s,3] of moment t and its landmarks f64[L,3] in dm."""
+    posed = studio.rig.pose(motion.units[t], motion.head[t], motion.gaze[t])
+    return studio.render(posed).rgb, studio.find_landmarks(posed).astype(np.float64)
+
+
+def judge_faces(data: HeadData, first: int, count: int, size: int, out: Path) -> dict[str, object]:
+    """In which random frames no face is found; their picture is written to faces_missed.jpg."""
+    seen: dict[int, bool] = {}
+    frames: dict[int, Pictures] = {}
+
+    def batches() -> Iterator[tuple[str, Pictures]]:
+        for start in range(first, first + count, _FRAMES_PER_BATCH):
+            seeds = range(start, min(start + _FRAMES_PER_BATCH, first + count))
+            frames.update({seed: random_frame(data, seed, size) for seed in seeds})
+            yield f"{start:06d}", np.stack([frames[seed] for seed in seeds])
+
+    for start, points in find_points(batches(), -(-count // _FRAMES_PER_BATCH)).items():
+        found = ~np.isnan(points[:, 0, 0])
+        seen |= {int(start) + i: bool(ok) for i, ok in enumerate(found)}
+    missed = [seed for seed, ok in seen.items() if not ok]
+    if missed:
+        write_sheet(out / "faces_missed.jpg", [frames[seed] for seed in missed], 8)
+    share = 1 - len(missed) / count
+    return {"frames": count, "size": size, "seen": share, "missed_seeds": missed}
+
+
+def write_sheet(path: Path, pictures: list[Pictures], columns: int) -> None:
+    """Write equally large pictures u8[s,s,3] side by side, row under row."""
+    blank = [np.zeros_like(pictures[0])] * (-len(pictures) % min(columns, len(pictures)))
+    cells = pictures + blank
+    columns = min(columns, len(cells))
+    rows = [np.concatenate(cells[k : k + columns], 1) for k in range(0, len(cells), columns)]
+    cv2.imwrite(str(path), np.concatenate(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
+
+
+# ---- labels
+
+
+def judge_labels(
+    data: HeadData, first: int, count: int, frames: int, size: int
+) -> dict[str, object]:
+    """Per clip and measure, the correlation of what is seen with what is so."""
+    truths: dict[str, Numbers] = {}
+
+    def batches() -> Iterator[tuple[str, Pictures]]:
+        for seed in range(first, first + count):
+            motion = sample_motion(seed, frames)
+            studio = Studio(data, sample_person(data, seed), seed, size)
+            shots = [render(studio, motion, t) for t in range(frames)]
+            truths[f"{seed:06d}"] = true_measures(np.stack([landmarks for _, landmarks in shots]))
+            yield f"{seed:06d}", np.stack([picture for picture, _ in shots])
+
+    found = find_points(batches(), count)
+    clips = []
+    for key, truth in truths.items():
+        tracked = tracked_measures(found[key])
+        clips.append(
+            {
+                "seed": int(key),
+                "seen": float((~np.isnan(tracked[:, 0])).mean()),
+                "rho": correlations(truth, tracked),
+            }
+        )
+    return {"frames": frames, "size": size, "clips": clips, "mean": mean_correlations(clips)}
+
+
+def correlations(truth: Numbers, tracked: Numbers) -> dict[str, float]:
+    """Pearson's correlation over time of each measure that really moves; f64[T,10] both."""
+    seen = ~np.isnan(tracked[:, 0])
+    moving = {}
+    for i, name in enumerate(MEASURES):
+        if seen.sum() > 20 and truth[:, i].std() > FLOORS[name]:
+            moving[name] = float(np.corrcoef(truth[seen, i], tracked[seen, i])[0, 1])
+    return moving
+
+
+def mean_correlations(clips: list[dict]) -> dict[str, dict[str, float]]:  # type: ignore[type-arg]
+    """Of each measure the mean and the least of the clips' correlations, and how many there are."""
+    by_name = {name: [c["rho"][name] for c in clips if name in c["rho"]] for name in MEASURES}
+    return {
+        name: {"mean": float(np.mean(rhos)), "least": min(rhos), "clips": len(rhos)}
+        for name, rhos in by_name.items()
+        if rhos
+    }
+
+
+# ---- the command line
+
+
+def print_labels(result: dict) -> None:  # type: ignore[type-arg]
+    """A row per clip, then the means and what is asked."""
+    print("clip   seen " + " ".join(f"{name:>11}" for name in MEASURES))
+    for clip in result["clips"]:
+        cells = (f"{clip['rho'][n]:11.3f}" if n in clip["rho"] else 11 * " " for n in MEASURES)
+        print(f"{clip['seed']:4d} {100 * clip['seen']:5.1f}% " + " ".join(cells))
+    for row in ("mean", "least", "clips"):
+        cells = (f"{result['mean'].get(n, {}).get(row, float('nan')):11.3g}" for n in MEASURES)
+        print(f"{row:11} " + " ".join(cells))
+    print("asked for   " + " ".join(f"{ASKED.get(n, float('nan')):11.3g}" for n in MEASURES))
+
+
+def _faces(arguments: argparse.Namespace) -> dict[str, object]:
+    result = judge_faces(
+        load_head_data(), arguments.first, arguments.count, arguments.size, arguments.out
+    )
+    print(
+        f"A face was found in {100 * result['seen']:.1f} % of {result['frames']} frames"
+        f" (asked for: {100 * ASKED_SEEN:.0f} %). Missed seeds: {result['missed_seeds']}"
+    )
+    return result
+
+
+def _labels(arguments: argparse.Namespace) -> dict[str, object]:
+    data, numbers = load_head_data(), (arguments.first, arguments.count)
+    result = judge_labels(data, *numbers, arguments.frames, arguments.size)
+    print_labels(result)
+    return result
+
+
+def _statistics(arguments: argparse.Namespace) -> dict[str, object]:
+    media = os.environ.get("REENACT_MEDIA")
+    if not media:
+        raise UserError("Set REENACT_MEDIA to a folder with drivers/*.mp4, videos of faces.")
+    numbers = (arguments.first, arguments.count, arguments.size)
+    result = judge_statistics(load_head_data(), Path(media), *numbers, arguments.out)
+    print_statistics(result)
+    return result
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = CommandLine(prog="python -m tests.system.judge_talking_heads", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    commands = parser.add_subparsers(required=True, dest="command")
+
+    def command(name: str, run: Callable[..., object], count: int) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name)
+        sub.add_argument("--first", type=int, default=0, help="the first seed (%(default)s)")
+        sub.add_argument("--count", type=int, default=count, help="how many (%(default)s)")
+        sub.add_argument("--size", type=int, default=256, help="pixels (%(default)s)")
+        sub.add_argument("--out", type=Path, default=Path("runs/judge"), help="(%(default)s)")
+        sub.set_defaults(run=run)
+        return sub
+
+    command("faces", _faces, 500)
+    labels = command("labels", _labels, 20)
+    labels.add_argument("--frames", type=int, default=_CLIP_FRAMES, help="a clip (%(default)s)")
+    command("statistics", _statistics, 300)
+    return parser
+
+
+@exit_on_user_error
+def main() -> int:
+    """Run the command line; the figures are also written to OUT/COMMAND.json."""
+    arguments = _parser().parse_args()
+    judge_python()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    result = arguments.run(arguments)
+    (arguments.out / f"{arguments.command}.json").write_text(json.dumps(result, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
