@@ -14,6 +14,7 @@ if "REENACT_MAKEHUMAN" not in os.environ:
 
 from reenact.talking_heads.head_data import HeadData, load_head_data
 from reenact.talking_heads.landmarks import LANDMARKS, LandmarkFinder, rows
+from reenact.talking_heads.measures import MEASURES, USED, measures
 from reenact.talking_heads.motion import UNITS
 from reenact.talking_heads.person import sample_person
 from reenact.talking_heads.rig import Rig
@@ -102,3 +103,30 @@ def test_points_move_with_what_they_are_on(data: HeadData) -> None:
     assert at(down, "left iris")[1] < -0.01 and at(down, "right iris")[1] < -0.01
     yawed = face.points(head=(0.4, 0, 0)) - still
     assert at(yawed, "nose tip")[0] > 0.2
+
+
+def measured(points: Points) -> dict[str, float]:
+    turned = (points * [1, -1, -1])[None]
+    row = measures({name: turned[:, LANDMARKS.index(name)] for name in USED})[0]
+    return dict(zip(MEASURES, row.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("seed", [2, 5, 9])
+def test_measures_of_the_landmarks_say_what_the_face_does(data: HeadData, seed: int) -> None:
+    face = Face(data, seed)
+    still = measured(face.points())
+    for side, other in (("Left", "right"), ("Right", "left")):
+        shut = measured(face.points(**{f"{side}UpperLidClosed": 1.0}))
+        assert shut[f"eye_{side.lower()}"] < 0.35 * still[f"eye_{side.lower()}"]
+        assert shut[f"eye_{other}"] == pytest.approx(still[f"eye_{other}"], abs=1e-4)
+    assert measured(face.points(JawDrop=0.6))["mouth_open"] > still["mouth_open"] + 0.05
+    assert measured(face.points(LipsKiss=1.0))["mouth_width"] < 0.9 * still["mouth_width"]
+    brows = {f"{s}{b}BrowUp": 1.0 for s in ("Left", "Right") for b in ("Inner", "Outer")}
+    assert measured(face.points(**brows))["brow"] > still["brow"] + 0.01
+    assert measured(face.points(gaze=(0.3, 0)))["gaze_x"] > still["gaze_x"] + 0.05  # to his left
+    assert measured(face.points(gaze=(0, 0.2)))["gaze_y"] > still["gaze_y"] + 0.03  # down
+    yaw, pitch, roll = (
+        measured(face.points(head=head))[name] - still[name]
+        for head, name in (((0.3, 0, 0), "yaw"), ((0, 0.3, 0), "pitch"), ((0, 0, 0.3), "roll"))
+    )
+    assert [yaw, pitch, roll] == pytest.approx([-0.3, 0.3, -0.3], abs=0.03)

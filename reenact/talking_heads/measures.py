@@ -15,11 +15,14 @@ POSE = ("yaw", "pitch", "roll")
 FACE = ("mouth_open", "mouth_width", "eye_left", "eye_right", "brow", "gaze_x", "gaze_y")
 MEASURES = (*POSE, *FACE)
 
-_SIDED = ("eye inner corner", "eye outer corner", "upper lid middle", "lower lid middle", "iris")
-_SIDED += ("brow middle", "mouth corner", "ear front")
+_SIDED = (
+    *("eye inner corner", "eye outer corner", "upper lid middle", "lower lid middle", "iris"),
+    *("brow middle", "mouth corner", "ear front"),
+)
+_SIDES = ("left", "right")
 USED = (
     *("forehead top", "chin bottom", "upper lip bottom", "lower lip top"),
-    *(f"{side} {name}" for side in ("left", "right") for name in _SIDED),
+    *(f"{side} {name}" for side in _SIDES for name in _SIDED),
 )
 """The landmarks (see landmarks.LANDMARKS) that the measures are made of."""
 
@@ -53,9 +56,6 @@ def measures(points: Mapping[str, npt.ArrayLike]) -> Vectors:
         ],
         axis=1,
     )
-
-
-_SIDES = ("left", "right")
 
 
 def _axes(p: Mapping[str, Vectors]) -> tuple[Vectors, Vectors, Vectors]:

@@ -95,6 +95,6 @@ def tracked_measures(points: Numbers) -> Numbers:
 
 
 def true_measures(landmarks: Numbers) -> Numbers:
-    """The MEASURES f64[T,10] of the renderer's landmarks f64[T,L,3] in dm (y up, z to the front)."""
+    """The MEASURES f64[T,10] of the renderer's landmarks [T,L,3] in dm (y up, z to the front)."""
     turned = landmarks * (1, -1, -1)
     return measures({name: turned[:, LANDMARKS.index(name)] for name in USED})

@@ -11,11 +11,9 @@ import cv2
 import numpy as np
 
 from reenact.errors import UserError
-from reenact.talking_heads.camera import film
+from reenact.talking_heads.clip import render_clip
 from reenact.talking_heads.head_data import HeadData
 from reenact.talking_heads.motion import sample_motion
-from reenact.talking_heads.person import sample_person
-from reenact.talking_heads.studio import Studio
 from tests.system.face_statistics import (
     STATISTICS,
     covers,
@@ -100,15 +98,9 @@ def synthetic_statistics(data: HeadData, first: int, count: int, size: int) -> d
 def filmed_pair(data: HeadData, seed: int, size: int) -> Pictures:
     """The last frame of a person's short clip, clean and through the camera, u8[2,s,s,3]."""
     motion = sample_motion(seed, _FILMED)
-    studio = Studio(data, sample_person(data, seed), seed, size)
-    poses = [
-        studio.rig.pose(motion.units[t], motion.head[t], motion.gaze[t]) for t in range(_FILMED)
-    ]
-    shots = [studio.render(posed) for posed in poses]
-    frames = np.stack([shot.rgb for shot in shots])
-    alpha = np.stack([shot.alpha for shot in shots])
-    landmarks = np.stack([studio.landmarks(posed) for posed in poses])
-    return np.stack([frames[-1], film(frames, alpha, landmarks, seed, 25)[-1]])
+    clip = render_clip(data, seed, motion, size, seed, filmed_at=25)
+    assert clip.camera is not None
+    return np.stack([clip.frames[-1], clip.camera[-1]])
 
 
 def print_statistics(result: dict) -> None:  # type: ignore[type-arg]

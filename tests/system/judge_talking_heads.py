@@ -3,9 +3,9 @@
     REENACT_JUDGE=PYTHON python -m tests.system.judge_talking_heads faces|labels|statistics
 
 faces    in which share of random frames, each of another person, is a face found?
-labels   clips: how well do the measures of the landmarks that are found in the pictures follow those
-         of the landmarks that the pictures were made from?  Pearson correlation over time, where a
-         measure really moves.
+labels   clips: how well do the measures of the points that are found in the pictures follow what
+         the pictures were made from, the head's pose and the measures of its landmarks?  Pearson's
+         correlation over time where a measure really moves; gaze while both eyes are open.
 statistics  luma, saturation, contrast, sharpness and noise of the face: do those of the synthetic
          frames, clean and through the camera, cover those of real videos (REENACT_MEDIA/drivers)?
 
@@ -25,7 +25,7 @@ import numpy as np
 
 from reenact.errors import CommandLine, UserError, exit_on_user_error
 from reenact.talking_heads.head_data import HeadData, load_head_data
-from reenact.talking_heads.measures import MEASURES
+from reenact.talking_heads.measures import MEASURES, POSE
 from reenact.talking_heads.motion import Motion, sample_motion
 from reenact.talking_heads.person import sample_person
 from reenact.talking_heads.studio import Studio
@@ -52,6 +52,8 @@ ASKED |= dict.fromkeys(
 )
 
 _CLIP_FRAMES = 90
+_ENOUGH = 30  # frames; below, a correlation says nothing
+_OPEN = 0.1  # an eye opened less, in eye widths, shows a quarter of its iris at most
 _FRAMES_PER_BATCH = 50
 
 
@@ -106,48 +108,71 @@ def write_sheet(path: Path, pictures: list[Pictures], columns: int) -> None:
 
 
 def judge_labels(
-    data: HeadData, first: int, count: int, frames: int, size: int
+    data: HeadData, first: int, count: int, frames: int, size: int, out: Path
 ) -> dict[str, object]:
-    """Per clip and measure, the correlation of what is seen with what is so."""
-    truths: dict[str, Numbers] = {}
+    """Per clip and measure, the correlation of what is seen with what is so.
+
+    Both are written over time to labels.npz, f64[clips,T,10] each.
+    """
+    truths: list[Numbers] = []
 
     def batches() -> Iterator[tuple[str, Pictures]]:
         for seed in range(first, first + count):
-            motion = sample_motion(seed, frames)
-            studio = Studio(data, sample_person(data, seed), seed, size)
-            shots = [render(studio, motion, t) for t in range(frames)]
-            truths[f"{seed:06d}"] = true_measures(np.stack([landmarks for _, landmarks in shots]))
-            yield f"{seed:06d}", np.stack([picture for picture, _ in shots])
+            pictures, truth = moving_person(data, seed, frames, size)
+            truths.append(truth)
+            yield f"{seed:06d}", pictures
 
     found = find_points(batches(), count)
-    clips = []
-    for key, truth in truths.items():
-        tracked = tracked_measures(found[key])
-        clips.append(
-            {
-                "seed": int(key),
-                "seen": float((~np.isnan(tracked[:, 0])).mean()),
-                "rho": correlations(truth, tracked),
-            }
-        )
+    tracked = [tracked_measures(found[key]) for key in sorted(found)]
+    np.savez(out / "labels.npz", truth=np.stack(truths), tracked=np.stack(tracked))
+    clips = [
+        {
+            "seed": first + k,
+            "seen": float((~np.isnan(tracked[k][:, 0])).mean()),
+            "rho": correlations(truths[k], tracked[k]),
+        }
+        for k in range(count)
+    ]
     return {"frames": frames, "size": size, "clips": clips, "mean": mean_correlations(clips)}
+
+
+def moving_person(data: HeadData, seed: int, frames: int, size: int) -> tuple[Pictures, Numbers]:
+    """A clip u8[T,s,s,3] of person, scene and motion `seed`, and its true measures f64[T,10].
+
+    The pose is the label itself, with the measures' signs: landmarks on chin and ears would add what
+    jaw and shape of the head do to it.
+    """
+    motion = sample_motion(seed, frames)
+    studio = Studio(data, sample_person(data, seed), seed, size)
+    shots = [render(studio, motion, t) for t in range(frames)]
+    truth = true_measures(np.stack([landmarks for _, landmarks in shots]))
+    truth[:, : len(POSE)] = motion.head * (-1, 1, -1)
+    return np.stack([picture for picture, _ in shots]), truth
 
 
 def correlations(truth: Numbers, tracked: Numbers) -> dict[str, float]:
     """Pearson's correlation over time of each measure that really moves; f64[T,10] both."""
     seen = ~np.isnan(tracked[:, 0])
-    moving = {}
+    eyes = [MEASURES.index("eye_left"), MEASURES.index("eye_right")]
+    open_ = truth[:, eyes].min(1) > _OPEN
+    found = {}
     for i, name in enumerate(MEASURES):
-        if seen.sum() > 20 and truth[:, i].std() > FLOORS[name]:
-            moving[name] = float(np.corrcoef(truth[seen, i], tracked[seen, i])[0, 1])
-    return moving
+        used = seen & open_ if name.startswith("gaze") else seen
+        if used.sum() >= _ENOUGH and truth[used, i].std() > FLOORS[name]:
+            found[name] = float(np.corrcoef(truth[used, i], tracked[used, i])[0, 1])
+    return found
 
 
 def mean_correlations(clips: list[dict]) -> dict[str, dict[str, float]]:  # type: ignore[type-arg]
-    """Of each measure the mean and the least of the clips' correlations, and how many there are."""
+    """Of each measure the mean, median and least of the clips' correlations, and their count."""
     by_name = {name: [c["rho"][name] for c in clips if name in c["rho"]] for name in MEASURES}
     return {
-        name: {"mean": float(np.mean(rhos)), "least": min(rhos), "clips": len(rhos)}
+        name: {
+            "mean": float(np.mean(rhos)),
+            "median": float(np.median(rhos)),
+            "least": min(rhos),
+            "clips": len(rhos),
+        }
         for name, rhos in by_name.items()
         if rhos
     }
@@ -162,7 +187,7 @@ def print_labels(result: dict) -> None:  # type: ignore[type-arg]
     for clip in result["clips"]:
         cells = (f"{clip['rho'][n]:11.3f}" if n in clip["rho"] else 11 * " " for n in MEASURES)
         print(f"{clip['seed']:4d} {100 * clip['seen']:5.1f}% " + " ".join(cells))
-    for row in ("mean", "least", "clips"):
+    for row in ("mean", "median", "least", "clips"):
         cells = (f"{result['mean'].get(n, {}).get(row, float('nan')):11.3g}" for n in MEASURES)
         print(f"{row:11} " + " ".join(cells))
     print("asked for   " + " ".join(f"{ASKED.get(n, float('nan')):11.3g}" for n in MEASURES))
@@ -181,7 +206,7 @@ def _faces(arguments: argparse.Namespace) -> dict[str, object]:
 
 def _labels(arguments: argparse.Namespace) -> dict[str, object]:
     data, numbers = load_head_data(), (arguments.first, arguments.count)
-    result = judge_labels(data, *numbers, arguments.frames, arguments.size)
+    result = judge_labels(data, *numbers, arguments.frames, arguments.size, arguments.out)
     print_labels(result)
     return result
 
