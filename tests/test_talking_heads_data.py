@@ -189,3 +189,10 @@ def test_designed_people_share_their_motions(tmp_path) -> None:
     file.write_text('[{"gender": "female"}]')
     with pytest.raises(UserError, match="seed"):
         designed_people(file, 2, FORM)
+
+
+def test_starters_people_can_be_rendered() -> None:
+    file = Path(dataset.__file__).parents[1] / "starter" / "people.json"
+    form = Form(1, 32)
+    frames = [render_job(job, form).frames for job in designed_people(file, 1, form).jobs]
+    assert len(frames) == 4 and min(frame.std() for frame in frames) > 10

@@ -106,3 +106,30 @@ def test_too_large_a_buffer_is_refused() -> None:
     with pytest.raises(UserError, match="shared memory"):
         Stream(Form(frames=12, size=256), pairs=1_000_000)
     assert not multiprocessing.active_children()
+
+
+def test_encoder_learns_from_streamed_pairs(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from reenact.encoders import EncoderDims
+    from reenact.spaces import Dims
+    from reenact.talking_heads.dataset import random_people, write_dataset
+    from reenact.talking_heads.motion import FACTORS
+    from reenact.train.data import load_frames
+    from reenact.train.encoder import EncoderStage
+
+    form = Form(frames=2, size=64, stride=5, camera=True)
+    assert list(write_dataset(random_people(2, form), tmp_path / "people", 1)) == [1, 2]
+    dims = Dims(resolution=32, channel_base=512, channel_max=16, w_dim=16)
+    sizes = EncoderDims(64, width=8, pyramid=16, submodule=8, motion=len(FACTORS), hidden=32)
+    frames = load_frames(tmp_path / "people")
+    with Stream(form, seed=5, pairs=2) as stream:
+        stage = EncoderStage(frames, tmp_path / "run", 0, dims, sizes, batch=4, stream=stream)
+        seen, known = stage.streamed(stream)
+    assert seen.shape == (4, 3, 64, 64) and known.shape == (4, len(FACTORS))
+    roll = FACTORS.index("head roll")  # the window turns each picture of a pair by itself
+    others = [k for k in range(len(FACTORS)) if k != roll]
+    assert known[0, others].equal(known[1, others]) and known[0, roll] != known[1, roll]
+    assert not known[0].equal(known[2])
+    before = stage.model.motion(seen).detach()
+    stage.step(seen, known, 0.5)
+    assert not stage.model.motion(seen).detach().equal(before)

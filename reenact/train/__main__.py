@@ -17,7 +17,9 @@ import torch
 from reenact.encoders import EncoderDims
 from reenact.errors import CommandLine, UserError, exit_on_user_error
 from reenact.spaces import Dims
+from reenact.talking_heads.dataset import Form
 from reenact.talking_heads.motion import FACTORS
+from reenact.talking_heads.stream import Stream
 from reenact.train.data import load_frames
 from reenact.train.encoder import EncoderStage
 from reenact.train.generator import GeneratorStage
@@ -25,6 +27,7 @@ from reenact.train.join import JoinStage
 from reenact.train.starter import write_starter
 
 DIMS, ENCODER = Dims(), EncoderDims(motion=len(FACTORS))
+CLIP = 12  # frames of a streamed clip, half a second apart
 APART, JOINED = 0.75, 0.25  # how `all` shares its minutes
 
 
@@ -36,6 +39,17 @@ def generator_stage(options: argparse.Namespace, minutes: float) -> GeneratorSta
 def encoder_stage(options: argparse.Namespace, minutes: float) -> EncoderStage:
     """Stage 2 as the command line asks for it."""
     return EncoderStage(load_frames(options.people), options.run, minutes, DIMS, ENCODER)
+
+
+def train_encoder(options: argparse.Namespace) -> None:
+    """Stage 2, on people that are rendered meanwhile where the command line asks for it."""
+    stage = encoder_stage(options, options.minutes)
+    if not options.stream:
+        stage.train()
+        return
+    form = Form(CLIP, stage.frames.size, CLIP, camera=stage.frames.camera is not None)
+    with Stream(form, seed=stage.run.step, pairs=64, workers=options.stream) as stage.stream:
+        stage.train()
 
 
 def join_stage(options: argparse.Namespace, minutes: float) -> JoinStage:
@@ -56,6 +70,7 @@ def train_all(options: argparse.Namespace) -> None:
     ]
     command = [sys.executable, "-m", "reenact.train"]
     minutes = ["--minutes", str(options.minutes * APART), "--threads", str(options.threads)]
+    minutes += ["--stream", str(options.stream)]
     stages = [
         subprocess.Popen([*command, name, *common, *minutes]) for name in ("generator", "encoder")
     ]
@@ -82,6 +97,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--run", type=Path, required=True, help="snapshots and sheets of pictures")
     parser.add_argument("--minutes", type=float, default=60, help="budget (default: 60)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    parser.add_argument(
+        "--stream",
+        type=int,
+        default=0,
+        metavar="N",
+        help="processes that render more people while the encoder trains; it then learns from these (default: 0, none)",
+    )
     parser.add_argument("--to", type=Path, default=Path("starter"), help="where the starter goes")
     return parser.parse_args()
 
@@ -95,7 +117,7 @@ def main() -> int:
     elif options.stage == "generator":
         generator_stage(options, options.minutes).train()
     elif options.stage == "encoder":
-        encoder_stage(options, options.minutes).train()
+        train_encoder(options)
     elif options.stage == "join":
         join_stage(options, options.minutes).train()
     else:

@@ -7,6 +7,7 @@ fitted to the standardised factors, so identity, light and background have nothi
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -14,7 +15,8 @@ from reenact.encoders import EncoderDims
 from reenact.hybrid import Puppeteer
 from reenact.spaces import Dims
 from reenact.talking_heads.motion import FACTORS, factor_scale
-from reenact.train import data, losses
+from reenact.talking_heads.stream import Stream
+from reenact.train import augment, data, losses
 from reenact.train.data import Frames, Index
 from reenact.train.run import DEVICE, Average, Run, descend, learning_rate, mixed_precision, prepare
 from reenact.train.sheet import to_uint8, write_sheet
@@ -48,8 +50,10 @@ class EncoderStage:
         encoder: EncoderDims,
         peak: float = 1e-3,
         batch: int = 32,
+        stream: Stream | None = None,
     ) -> None:
-        self.frames, self.peak, self.size = frames, peak, batch
+        """stream: train on people that are rendered meanwhile; `frames` are for the report, then."""
+        self.frames, self.peak, self.size, self.stream = frames, peak, batch, stream
         self.folder = folder
         torch.manual_seed(1)
         self.model = prepare(Puppeteer(dims, encoder))
@@ -66,7 +70,11 @@ class EncoderStage:
 
     def motion(self, index: Index, turn: Tensor | None = None) -> Tensor:
         """Standardised factors f32 [n,M] of some rows; `turn` [n] (radians) is added to the roll."""
-        motion = torch.from_numpy(self.frames.factors[index] / factor_scale()).to(DEVICE)
+        return self.standardised(self.frames.factors[index], turn)
+
+    def standardised(self, factors: npt.NDArray[np.float32], turn: Tensor | None) -> Tensor:
+        """The motion code f32 [n,M] that factors [n,F] ask for; `turn` as for `motion`."""
+        motion = torch.from_numpy(factors / factor_scale()).to(DEVICE)
         if turn is not None:
             motion[:, self.roll] += turn / float(factor_scale()[self.roll])
         return motion
@@ -75,17 +83,29 @@ class EncoderStage:
         """Run until the budget is spent."""
         rows = np.flatnonzero(~self.held_out)
         for spent in self.run.steps(self.report, self.show):
-            index = np.sort(np.random.choice(rows, self.size, replace=False))
-            self.step(index, spent)
+            self.step(*(self.streamed(self.stream) if self.stream else self.batch(rows)), spent)
 
-    def step(self, index: Index, spent: float) -> None:
+    def batch(self, rows: Index) -> tuple[Tensor, Tensor]:
+        """Some of these rows: what the encoder sees [n,3,S,S], and its motion code [n,M]."""
+        index = np.sort(np.random.choice(rows, self.size, replace=False))
+        seen, turn = data.seen(self.frames, index)
+        return seen, self.motion(index, turn)
+
+    def streamed(self, stream: Stream) -> tuple[Tensor, Tensor]:
+        """A batch as `batch` gives it, of two people in each of n/2 motions."""
+        drawn = stream.draw(self.size // 2)
+        frames = drawn.frames if drawn.camera is None else drawn.camera
+        see = augment.camera if drawn.camera is None else augment.jitter_window
+        seen, turn = see(data.to_tensor(frames[:, :, 0].reshape(-1, *frames.shape[3:])))
+        return seen, self.standardised(drawn.factors.reshape(len(seen), -1), turn)
+
+    def step(self, seen: Tensor, known: Tensor, spent: float) -> None:
         """One update."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.peak, spent)
-        seen, turn = data.seen(self.frames, index)
         with mixed_precision():
             motion = self.model.motion(seen).float()
-        loss = losses.factor(motion, self.motion(index, turn), self.importance)
+        loss = losses.factor(motion, known, self.importance)
         descend(loss, self.optimizer)
         self.numbers.add(factor=loss.detach())
 
