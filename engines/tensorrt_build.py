@@ -33,6 +33,7 @@ from engines.tensorrt_progress import watched
 from reenact.errors import UserError
 
 if TYPE_CHECKING:
+    import tensorrt as trt  # the annotations' names; tests/tensorrt_names.py reads them
     from rich.progress import Progress
 
 WORKSPACE_MIB = 1024
@@ -146,11 +147,13 @@ def _fits(engine: Path, order: _Order) -> bool:
 
 def _built(order: _Order, model: bytes, progress: "Progress | None") -> tuple[bytes, Any]:
     """The engine's bytes, and its ends: (inputs, outputs), name -> [dtype, shape]."""
-    trt, library = order.library.module, order.library
+    library = order.library
     library.complaints.clear()
-    builder = trt.Builder(library.logger)
-    network = builder.create_network(_strongly_typed(trt))
-    parser = trt.OnnxParser(network, library.logger)  # holds the weights until the build is done
+    builder = library.module.Builder(library.logger)
+    network = builder.create_network(_strongly_typed(library))
+    parser = library.module.OnnxParser(
+        network, library.logger
+    )  # holds the weights until the build is done
     if not parser.parse(model):
         raise damaged(order.onnx, ValueError(_refusal(parser)))
     config = _config(order, builder)
@@ -163,30 +166,30 @@ def _built(order: _Order, model: bytes, progress: "Progress | None") -> tuple[by
         )
     if library.product == "tensorrt":
         _save_timing(order, config)
-    return bytes(serialized), _ends(trt, network)
+    return bytes(serialized), _ends(library, network)
 
 
-def _strongly_typed(trt: Any) -> int:
+def _strongly_typed(library: Library) -> int:
     """Flags for `create_network`; from TensorRT 11 on every network is strongly typed."""
-    flags = trt.NetworkDefinitionCreationFlag
+    flags = library.module.NetworkDefinitionCreationFlag
     return 1 << int(flags.STRONGLY_TYPED) if hasattr(flags, "STRONGLY_TYPED") else 0
 
 
-def _refusal(parser: Any) -> str:
+def _refusal(parser: "trt.OnnxParser") -> str:
     """What a parser says of the first node that it does not take."""
     if not parser.num_errors:
         return "the parser does not say why"
-    error = parser.get_error(0)
+    error: trt.ParserError = parser.get_error(0)
     node = f"node {error.node_name()} ({error.node_operator()}): " if error.node_name() else ""
     return node + one_line(error.desc())
 
 
-def _config(order: _Order, builder: Any) -> Any:
-    trt, config = order.library.module, builder.create_builder_config()
-    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, order.workspace_mib << 20)
-    config.clear_flag(trt.BuilderFlag.TF32)  # fp32 is to mean fp32; for speed there is fp16
+def _config(order: _Order, builder: "trt.Builder") -> "trt.IBuilderConfig":
+    module, config = order.library.module, builder.create_builder_config()
+    config.set_memory_pool_limit(module.MemoryPoolType.WORKSPACE, order.workspace_mib << 20)
+    config.clear_flag(module.BuilderFlag.TF32)  # fp32 is to mean fp32; for speed there is fp16
     if order.refit:
-        config.set_flag(trt.BuilderFlag.REFIT)
+        config.set_flag(module.BuilderFlag.REFIT)
     if order.capabilities:
         _aim(order, config)
     if order.library.product == "tensorrt":
@@ -194,7 +197,7 @@ def _config(order: _Order, builder: Any) -> Any:
     return config
 
 
-def _aim(order: _Order, config: Any) -> None:
+def _aim(order: _Order, config: "trt.IBuilderConfig") -> None:
     if order.library.product != "tensorrt_rtx":
         raise UserError("TensorRT builds for the GPU of this machine: leave --capabilities out")
     known = order.library.module.ComputeCapability
@@ -215,7 +218,7 @@ def _timing_file(order: _Order) -> Path:
     return BUILT / f"{order.library.version}-{gpu}.timing"
 
 
-def _load_timing(order: _Order, config: Any) -> None:
+def _load_timing(order: _Order, config: "trt.IBuilderConfig") -> None:
     """How long each kernel took in earlier builds here; without it a build measures all again."""
     content = b""
     with suppress(OSError):
@@ -225,19 +228,21 @@ def _load_timing(order: _Order, config: Any) -> None:
         config.set_timing_cache(config.create_timing_cache(b""), False)
 
 
-def _save_timing(order: _Order, config: Any) -> None:
+def _save_timing(order: _Order, config: "trt.IBuilderConfig") -> None:
     with suppress(OSError):  # the engine is what counts
         BUILT.mkdir(exist_ok=True)
         write_whole(_timing_file(order), bytes(config.get_timing_cache().serialize()))
 
 
-def _ends(trt: Any, network: Any) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
-    def described(tensor: Any) -> list[Any]:
-        return [np.dtype(trt.nptype(tensor.dtype)).name, list(tensor.shape)]
+def _ends(
+    library: Library, network: "trt.INetworkDefinition"
+) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+    def described(tensor: "trt.ITensor") -> tuple[str, list[Any]]:
+        return tensor.name, [np.dtype(library.module.nptype(tensor.dtype)).name, [*tensor.shape]]
 
-    inputs = [network.get_input(i) for i in range(network.num_inputs)]
-    outputs = [network.get_output(i) for i in range(network.num_outputs)]
-    return {t.name: described(t) for t in inputs}, {t.name: described(t) for t in outputs}
+    inputs = [network.get_input(index) for index in range(network.num_inputs)]
+    outputs = [network.get_output(index) for index in range(network.num_outputs)]
+    return dict(map(described, inputs)), dict(map(described, outputs))
 
 
 def _passport(

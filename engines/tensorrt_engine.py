@@ -9,7 +9,7 @@ runs side by side.
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from engines.cuda import Cuda, CudaError, Graph, open_cuda
 from engines.passport import check_passport, rebuild_command, write_whole
 from engines.tensorrt_library import Library, load_library
 from reenact.errors import UserError
+
+if TYPE_CHECKING:
+    import tensorrt as trt  # the annotations' names; tests/tensorrt_names.py reads them
 
 _POOL = 4  # results that may be held at once before more memory is taken
 
@@ -51,8 +54,8 @@ class TensorRtEngine:
         self.path = find_engine(model_dir, graph, self.product)
         self.passport = check_passport(self.path, self._library.version, self._cuda.gpu)
         self._graph, self._closed, self._busy = graph, False, False
-        self._engine = _deserialized(self._library, self.path)
-        self._context = self._new_context()
+        self._engine: trt.ICudaEngine = _deserialized(self._library, self.path)
+        self._context: trt.IExecutionContext = self._new_context()
         self._take_buffers()
         self._launch: Graph | None = self._captured()
         self.device = f"{self._cuda.gpu.name} {self.passport.precision}"
@@ -113,10 +116,10 @@ class TensorRtEngine:
             again = f"{rebuild_command(self.path).rstrip('`')} --refit`"
             raise UserError(f"{self.path} was built without refit; build it again: {again}")
         self._cuda.enter()
-        trt, logger = self._library.module, self._library.logger
+        module, logger = self._library.module, self._library.logger
         self._library.complaints.clear()
-        refitter = trt.Refitter(self._engine, logger)
-        reader = trt.OnnxParserRefitter(refitter, logger)
+        refitter = module.Refitter(self._engine, logger)
+        reader = module.OnnxParserRefitter(refitter, logger)
         if not (reader.refit_from_file(str(onnx)) and refitter.refit_cuda_engine()):
             raise UserError(
                 f"{onnx} does not fit {self.path.name}: {self._library.reason()}; "
@@ -139,7 +142,7 @@ class TensorRtEngine:
         for memory in (self._entry, self._exit, self._device_in, self._device_out):
             memory.free()
 
-    def _new_context(self) -> Any:
+    def _new_context(self) -> "trt.IExecutionContext":
         context = self._engine.create_execution_context()
         if context is None:
             raise UserError(
@@ -195,9 +198,10 @@ class TensorRtRtxEngine(TensorRtEngine):
     name = "tensorrt-rtx"
     product = "tensorrt_rtx"
 
-    def _new_context(self) -> Any:
+    def _new_context(self) -> "trt.IExecutionContext":
         config = self._engine.create_runtime_config()
-        self._cache, self._cache_file = config.create_runtime_cache(), self.path.with_suffix(".jit")
+        self._cache: trt.IRuntimeCache = config.create_runtime_cache()
+        self._cache_file = self.path.with_suffix(".jit")
         self._known = b""
         with suppress(OSError):
             self._known = self._cache_file.read_bytes()
@@ -239,9 +243,10 @@ class _Results:
         return sys.getrefcount(self._arrays[index])
 
 
-def _deserialized(library: Library, path: Path) -> Any:
+def _deserialized(library: Library, path: Path) -> "trt.ICudaEngine":
     library.complaints.clear()
-    engine = library.module.Runtime(library.logger).deserialize_cuda_engine(path.read_bytes())
+    runtime = library.module.Runtime(library.logger)
+    engine = runtime.deserialize_cuda_engine(path.read_bytes())
     if engine is None:
         raise UserError(
             f"{library.title} does not take {path}: {library.reason()}; "
@@ -253,13 +258,14 @@ def _deserialized(library: Library, path: Path) -> Any:
 _End = tuple[str, tuple[int, ...], "np.dtype[Any]"]
 
 
-def _ends(library: Library, engine: Any, graph: str, path: Path) -> tuple[_End, _End]:
+def _ends(library: Library, engine: "trt.ICudaEngine", graph: str, path: Path) -> tuple[_End, _End]:
     """Name, shape and dtype of the one input and the one output."""
-    trt = library.module
-    ends: dict[Any, list[_End]] = {trt.TensorIOMode.INPUT: [], trt.TensorIOMode.OUTPUT: []}
+    module = library.module
+    mode = module.TensorIOMode
+    ends: dict[Any, list[_End]] = {mode.INPUT: [], mode.OUTPUT: []}
     for index in range(engine.num_io_tensors):
         name = engine.get_tensor_name(index)
-        dtype = np.dtype(trt.nptype(engine.get_tensor_dtype(name)))
+        dtype = np.dtype(module.nptype(engine.get_tensor_dtype(name)))
         end = (name, tuple(engine.get_tensor_shape(name)), dtype)
         ends[engine.get_tensor_mode(name)].append(end)
     entries, results = ends.values()

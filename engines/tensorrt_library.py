@@ -7,10 +7,13 @@ import importlib
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engines.passport import OPTIONS
 from reenact.errors import UserError
+
+if TYPE_CHECKING:
+    import tensorrt as trt
 
 TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX"}
 
@@ -32,7 +35,7 @@ class Library:
     title: str
     version: str
     module: Any
-    logger: Any
+    logger: "trt.ILogger"
     complaints: list[str]
 
     def reason(self) -> str:
@@ -66,7 +69,7 @@ def load_library(product: str) -> Library:
     )
 
 
-def _logger(module: Any, complaints: list[str]) -> Any:
+def _logger(module: Any, complaints: list[str]) -> "trt.ILogger":
     class Log(module.ILogger):  # type: ignore[misc]
         """Keeps errors; everything else the library says is for its own developers."""
 

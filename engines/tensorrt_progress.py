@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from engines.tensorrt_library import Library
 
 if TYPE_CHECKING:
+    import tensorrt as trt
     from rich.progress import Progress, TaskID
 
 
 @contextmanager
 def watched(
-    library: Library, config: Any, graph: str, progress: "Progress | None"
+    library: Library, config: "trt.IBuilderConfig", graph: str, progress: "Progress | None"
 ) -> Iterator[None]:
     """Show a build's phases, and end it at the next step when Ctrl-C is pressed.
 
@@ -32,9 +33,13 @@ def watched(
 
 
 def _monitor(
-    trt: Any, stop: threading.Event, words: str, progress: "Progress | None", task: "TaskID | None"
-) -> Any:
-    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+    module: Any,
+    stop: threading.Event,
+    words: str,
+    progress: "Progress | None",
+    task: "TaskID | None",
+) -> "trt.IProgressMonitor":
+    class Monitor(module.IProgressMonitor):  # type: ignore[misc]
         """Called by the library's own threads."""
 
         def __init__(self) -> None:

@@ -164,11 +164,10 @@ class _RuntimeConfig:
 
 class _Engine:
     def __init__(self, content: bytes) -> None:
-        self.refittable = content[len(_MARK) : len(_MARK) + 1] == b"1"
-        self.set_model(content[len(_MARK) + 1 :])
+        self._set_model(content[len(_MARK) + 1 :])
         self.device_memory_size_v2 = 1 << 20
 
-    def set_model(self, model: bytes) -> None:
+    def _set_model(self, model: bytes) -> None:
         self.model = onnx.load_from_string(model)
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
@@ -242,7 +241,7 @@ class Refitter:
         self.engine, self.logger, self.model = engine, logger, b""
 
     def refit_cuda_engine(self) -> bool:
-        self.engine.set_model(self.model)
+        self.engine._set_model(self.model)
         return True
 
 

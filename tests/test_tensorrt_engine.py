@@ -118,3 +118,21 @@ def test_a_product_that_does_not_load(monkeypatch: pytest.MonkeyPatch, tmp_path:
         UserError, match=r"does not load here .libnvinfer.so.11: not found.; install"
     ):
         load_library("tensorrt")
+
+
+def test_the_sentence_without_a_driver(model_folder: Path) -> None:
+    pytest.importorskip("cuda.bindings")
+    pytest.importorskip("tensorrt_rtx")
+    from engines import load_engine
+
+    try:
+        open_cuda()
+    except UserError:
+        with pytest.raises(UserError) as error:
+            load_engine(model_folder, "render", "tensorrt-rtx")
+        assert str(error.value) == (
+            "TensorRT-RTX needs an NVIDIA GPU, and this machine shows none (cuda.bindings: "
+            "NVIDIA's driver is not installed); install NVIDIA's driver, or use --backend auto"
+        )
+    else:
+        pytest.skip("there is a GPU")
