@@ -49,9 +49,9 @@ def occlude(
     """
     if kind == "none":
         return frames
-    face = _measure(frames[0], landmarks)
+    face = _measure(frames[0], alpha[0], landmarks)
     if kind == "hair":
-        return _wisps(frames, face, rng)
+        return _wisps(frames, landmarks, face, rng)
     clay = Clay(face.unit)
     move = _MAKERS[kind](clay, face, rng)
     relief = clay.bake(face.light)
@@ -68,7 +68,7 @@ Move = Callable[[int, float], tuple[Vector, float, float]]
 """(frame, seconds) -> where the relief's origin is (px), its turn (rad, clockwise), -1 if mirrored."""
 
 
-def _measure(frame: Bytes, landmarks: Floats) -> _Face:
+def _measure(frame: Bytes, alpha: Bytes, landmarks: Floats) -> _Face:
     points = landmarks.astype(np.float64)
     brow, chin, mouth, crown = (
         points[:, i] for i in rows("between brows", "chin bottom", "mouth", "forehead top")
@@ -81,11 +81,13 @@ def _measure(frame: Bytes, landmarks: Floats) -> _Face:
     ]
     across = left - right
     bright = np.log(cheeks[0].mean() / cheeks[1].mean())  # the left cheek is on the picture's right
+    skin = np.asarray(np.median(cheeks, 0))
+    hairline = crown[0] + 0.12 * (brow - chin)[0]
     return _Face(
         brow, mouth, chin, unit,
         np.arctan2(across[:, 1], across[:, 0]),
-        np.median(cheeks, 0),
-        _patch(frame, crown[0] + 0.25 * (brow - chin)[0]),
+        skin,
+        _patch(frame, hairline) if _patch(alpha, hairline).mean() > 0.7 else skin,
         float(np.clip(bright, -1, 1)),
     )  # fmt: skip
 
@@ -203,7 +205,7 @@ def _make_hand(clay: Clay, face: _Face, rng: Rng) -> Move:
     turn = {"chin": 0.1, "cheek": 0.35, "mouth": 1.15, "scratch": 0.6, "wave": 0.0}[pose]
     turn += float(rng.normal(0, 0.12))
     aim = {"chin": 0.62, "cheek": 0.85, "mouth": 0.72, "scratch": 0.95, "wave": 0.5}[pose]
-    spots = {"chin": (0.1, 1.12), "cheek": (0.42, 0.72), "mouth": (0.0, 0.74), "wave": (1.15, 0.4)}
+    spots = {"chin": (0.1, 1.12), "cheek": (0.42, 0.72), "mouth": (0.0, 0.74), "wave": (0.95, 0.4)}
     target = np.array(spots.get(pose, (rng.uniform(-0.1, 0.5), rng.uniform(-0.1, 0.8))))
     target = target + rng.normal(0, 0.06, 2)
     rate, swing = float(rng.uniform(1.2, 2.4)), {"wave": 0.3, "scratch": 0.06}.get(pose, 0.015)
@@ -297,28 +299,36 @@ _MAKERS: dict[str, Callable[[Clay, _Face, Rng], Move]] = {
 }
 
 
-def _wisps(frames: Bytes, face: _Face, rng: Rng) -> Bytes:
-    """A few strands of the person's hair that fall over forehead, eye and cheek, and sway."""
-    out = frames.copy()
-    count, side = int(rng.integers(5, 20)), float(rng.choice([-1.0, 1.0]))
-    spread = rng.normal(0, 0.1, (count, 2))
-    root = np.array([side * rng.uniform(0.0, 0.4), rng.uniform(-0.75, -0.55)])
-    end = np.array([side * rng.uniform(0.35, 0.7), rng.uniform(0.3, 1.0)])
-    bow = side * rng.normal(0.14, 0.04, count)
-    colours = 255 * (face.hair * np.exp(rng.normal(-0.6, 0.25, (count, 1)))).clip(0.002, 0.9) ** (
-        1 / 2.2
+def _wisps(frames: Bytes, landmarks: Floats, face: _Face, rng: Rng) -> Bytes:
+    """Strands of the person's hair that fall from the forehead over temple, eye and cheek."""
+    if np.abs(np.log(face.hair / face.skin)).max() < 0.6:
+        return frames  # bald
+    side = str(rng.choice(["left", "right"]))
+    names = (
+        "forehead top",
+        f"{side} temple",
+        f"{side} cheek bone",
+        f"{side} jaw middle",
+        f"{side} brow middle",
     )
-    u = np.linspace(0, 1, 16)[:, None]
+    crown, temple, cheek, jaw, brow = landmarks[:, rows(*names)].astype(np.float64).swapaxes(0, 1)
+    count = int(rng.integers(4, 16))
+    start = rng.uniform(0.1, 0.7) + rng.normal(0, 0.1, count)
+    inwards = rng.uniform(-0.2, 1.2) + rng.normal(0, 0.2, count)
+    low, phase = rng.uniform(0.3, 1.1) + rng.normal(0, 0.2, count), rng.uniform(0, 6.28)
+    shade = np.exp(rng.normal(-0.6, 0.25, (count, 1)))
+    colours = 255 * (face.hair * shade).clip(0.002, 0.9) ** (1 / 2.2)
     thick = max(1, round(face.unit / 110))
+    u = np.linspace(0, 1, 16)[:, None]
+    out = frames.copy()
     for t in range(len(frames)):
         layer = frames[t].copy()
-        right = np.array([np.cos(face.roll[t]), np.sin(face.roll[t])])
-        down = np.array([-right[1], right[0]])
+        sway = 0.02 * face.unit * np.sin(phase + t * 6.28 / max(len(frames), 8))
         for k in range(count):
-            a, b = root + 0.5 * spread[k], end + 1.4 * spread[k]
-            sway = 0.03 * np.sin(2.0 * t / max(len(frames), 8) * 6.28 + k) * u**2
-            curve = a * (1 - u) + b * u + (bow[k] * np.sin(np.pi * u) + sway) * [1, 0]
-            line = face.brows[t] + face.unit * (curve[:, :1] * right + curve[:, 1:] * down)
+            root = crown[t] + start[k] * (temple[t] - crown[t])
+            end = cheek[t] + low[k] * (jaw[t] - cheek[t]) + [sway, 0]
+            over = temple[t] + inwards[k] * (brow[t] - temple[t])
+            line = (1 - u) ** 2 * root + 2 * u * (1 - u) * over + u**2 * end
             points = np.round(line * 16).astype(np.int32)[:, None]
             cv2.polylines(layer, [points], False, colours[k].tolist(), thick, cv2.LINE_AA, 4)
         out[t] = cv2.addWeighted(layer, 0.65, frames[t], 0.35, 0)

@@ -46,10 +46,12 @@ class Camera:
 
 @dataclass(frozen=True)
 class Scene:
-    """Lamps and background (f32[s,s,3], display values 0..1)."""
+    """Lamps and background (f32[s,s,3], display values 0..1), and the kinds they are of."""
 
     light: Light
     background: Floats
+    light_kind: str
+    background_kind: str
 
 
 def window_camera(
@@ -113,7 +115,7 @@ def make_scene(seed: int, size: int, wish: Mapping[str, Any] | None = None) -> S
     lamps = draw_light(light, np.random.default_rng([seed, 10]))
     picture = paint_background(background, np.random.default_rng([seed, 11]), size, lamps.side)
     _expose(picture, lamps.behind.astype(np.float32))
-    return Scene(lamps.light, picture)
+    return Scene(lamps.light, picture, light, background)
 
 
 def _place(light: str, rng: np.random.Generator) -> str:
