@@ -6,6 +6,7 @@ the same size, and in it the hull of MediaPipe's points.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,11 +32,11 @@ _PEOPLE_PER_BATCH = 25
 
 def judge_statistics(
     data: HeadData, media: Path, first: int, count: int, size: int, out: Path
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Percentiles of the STATISTICS; writes statistics.npz and statistics.png into `out`."""
     groups = {"real": real_statistics(media, size)}
     groups |= synthetic_statistics(data, first, count, size)
-    np.savez(out / "statistics.npz", **groups)
+    np.savez(out / "statistics.npz", allow_pickle=False, **groups)
     cv2.imwrite(str(out / "statistics.png"), draw_histograms(groups)[..., ::-1])
     spread = {group: percentiles(values) for group, values in groups.items()}
     covered = {
@@ -103,7 +104,7 @@ def filmed_pair(data: HeadData, seed: int, size: int) -> Pictures:
     return np.stack([clip.frames[-1], clip.camera[-1]])
 
 
-def print_statistics(result: dict) -> None:  # type: ignore[type-arg]
+def print_statistics(result: dict[str, Any]) -> None:
     """A row per statistic: 5th, 50th, 95th percentile of each group, and what covers the real."""
     groups = list(result["percentiles"])
     print(f"{'':11}" + "".join(f"{g + ' 5/50/95 %':^26}" for g in groups) + "covered by")

@@ -1,11 +1,12 @@
 """Do the synthetic people's labels mean what they say?  MediaPipe's face mesh is asked.
 
-    REENACT_JUDGE=PYTHON python -m tests.system.judge_talking_heads faces|labels|statistics
+    REENACT_JUDGE=PYTHON python -m tests.system.judge_talking_heads faces|labels|gaze|statistics
 
 faces    in which share of random frames, each of another person, is a face found?
 labels   clips: how well do the measures of the points that are found in the pictures follow what
          the pictures were made from, the head's pose and the measures of its landmarks?  Pearson's
          correlation over time where a measure really moves; gaze while both eyes are open.
+gaze     the same where nothing but the eyes moves: the judge takes a lid for part of a look.
 statistics  luma, saturation, contrast, sharpness and noise of the face: do those of the synthetic
          frames, clean and through the camera, cover those of real videos (REENACT_MEDIA/drivers)?
 
@@ -19,6 +20,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,7 +28,7 @@ import numpy as np
 from reenact.errors import CommandLine, UserError, exit_on_user_error
 from reenact.talking_heads.head_data import HeadData, load_head_data
 from reenact.talking_heads.measures import MEASURES, POSE
-from reenact.talking_heads.motion import Motion, sample_motion
+from reenact.talking_heads.motion import Motion, neutral_motion, sample_motion
 from reenact.talking_heads.person import sample_person
 from reenact.talking_heads.studio import Studio
 from tests.system.judge_mediapipe import (
@@ -74,7 +76,7 @@ def render(studio: Studio, motion: Motion, t: int) -> tuple[Pictures, Numbers]:
     return studio.render(posed).rgb, studio.find_landmarks(posed).astype(np.float64)
 
 
-def judge_faces(data: HeadData, first: int, count: int, size: int, out: Path) -> dict[str, object]:
+def judge_faces(data: HeadData, first: int, count: int, size: int, out: Path) -> dict[str, Any]:
     """In which random frames no face is found; their picture is written to faces_missed.jpg."""
     seen: dict[int, bool] = {}
     frames: dict[int, Pictures] = {}
@@ -107,44 +109,52 @@ def write_sheet(path: Path, pictures: list[Pictures], columns: int) -> None:
 # ---- labels
 
 
+Plan = Callable[[int, int], Motion]
+
+
+def eyes_only(seed: int, frames: int) -> Motion:
+    """Looks, half a second apart, of a face that keeps still."""
+    still = neutral_motion(frames)
+    return Motion(still.units, still.head, sample_motion(seed, frames, stride=12).gaze)
+
+
 def judge_labels(
-    data: HeadData, first: int, count: int, frames: int, size: int, out: Path
-) -> dict[str, object]:
+    data: HeadData, seeds: range, frames: int, size: int, file: Path, plan: Plan = sample_motion
+) -> dict[str, Any]:
     """Per clip and measure, the correlation of what is seen with what is so.
 
-    Both are written over time to labels.npz, f64[clips,T,10] each.
+    Both are written over time to `file`, an npz of f64[clips,T,10] each.
     """
     truths: list[Numbers] = []
 
     def batches() -> Iterator[tuple[str, Pictures]]:
-        for seed in range(first, first + count):
-            pictures, truth = moving_person(data, seed, frames, size)
+        for seed in seeds:
+            pictures, truth = moving_person(data, seed, plan(seed, frames), size)
             truths.append(truth)
             yield f"{seed:06d}", pictures
 
-    found = find_points(batches(), count)
+    found = find_points(batches(), len(seeds))
     tracked = [tracked_measures(found[key]) for key in sorted(found)]
-    np.savez(out / "labels.npz", truth=np.stack(truths), tracked=np.stack(tracked))
+    np.savez(file, truth=np.stack(truths), tracked=np.stack(tracked))
     clips = [
         {
-            "seed": first + k,
+            "seed": seed,
             "seen": float((~np.isnan(tracked[k][:, 0])).mean()),
             "rho": correlations(truths[k], tracked[k]),
         }
-        for k in range(count)
+        for k, seed in enumerate(seeds)
     ]
     return {"frames": frames, "size": size, "clips": clips, "mean": mean_correlations(clips)}
 
 
-def moving_person(data: HeadData, seed: int, frames: int, size: int) -> tuple[Pictures, Numbers]:
-    """A clip u8[T,s,s,3] of person, scene and motion `seed`, and its true measures f64[T,10].
+def moving_person(data: HeadData, seed: int, motion: Motion, size: int) -> tuple[Pictures, Numbers]:
+    """A clip u8[T,s,s,3] of person and scene `seed`, and its true measures f64[T,10].
 
     The pose is the label itself, with the measures' signs: landmarks on chin and ears would add what
     jaw and shape of the head do to it.
     """
-    motion = sample_motion(seed, frames)
     studio = Studio(data, sample_person(data, seed), seed, size)
-    shots = [render(studio, motion, t) for t in range(frames)]
+    shots = [render(studio, motion, t) for t in range(len(motion.head))]
     truth = true_measures(np.stack([landmarks for _, landmarks in shots]))
     truth[:, : len(POSE)] = motion.head * (-1, 1, -1)
     return np.stack([picture for picture, _ in shots]), truth
@@ -163,7 +173,7 @@ def correlations(truth: Numbers, tracked: Numbers) -> dict[str, float]:
     return found
 
 
-def mean_correlations(clips: list[dict]) -> dict[str, dict[str, float]]:  # type: ignore[type-arg]
+def mean_correlations(clips: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Of each measure the mean, median and least of the clips' correlations, and their count."""
     by_name = {name: [c["rho"][name] for c in clips if name in c["rho"]] for name in MEASURES}
     return {
@@ -181,7 +191,7 @@ def mean_correlations(clips: list[dict]) -> dict[str, dict[str, float]]:  # type
 # ---- the command line
 
 
-def print_labels(result: dict) -> None:  # type: ignore[type-arg]
+def print_labels(result: dict[str, Any]) -> None:
     """A row per clip, then the means and what is asked."""
     print("clip   seen " + " ".join(f"{name:>11}" for name in MEASURES))
     for clip in result["clips"]:
@@ -193,7 +203,7 @@ def print_labels(result: dict) -> None:  # type: ignore[type-arg]
     print("asked for   " + " ".join(f"{ASKED.get(n, float('nan')):11.3g}" for n in MEASURES))
 
 
-def _faces(arguments: argparse.Namespace) -> dict[str, object]:
+def _faces(arguments: argparse.Namespace) -> dict[str, Any]:
     result = judge_faces(
         load_head_data(), arguments.first, arguments.count, arguments.size, arguments.out
     )
@@ -204,14 +214,19 @@ def _faces(arguments: argparse.Namespace) -> dict[str, object]:
     return result
 
 
-def _labels(arguments: argparse.Namespace) -> dict[str, object]:
-    data, numbers = load_head_data(), (arguments.first, arguments.count)
-    result = judge_labels(data, *numbers, arguments.frames, arguments.size, arguments.out)
+def _labels(arguments: argparse.Namespace, plan: Plan = sample_motion) -> dict[str, Any]:
+    seeds = range(arguments.first, arguments.first + arguments.count)
+    file = arguments.out / f"{arguments.command}.npz"
+    result = judge_labels(load_head_data(), seeds, arguments.frames, arguments.size, file, plan)
     print_labels(result)
     return result
 
 
-def _statistics(arguments: argparse.Namespace) -> dict[str, object]:
+def _gaze(arguments: argparse.Namespace) -> dict[str, Any]:
+    return _labels(arguments, eyes_only)
+
+
+def _statistics(arguments: argparse.Namespace) -> dict[str, Any]:
     media = os.environ.get("REENACT_MEDIA")
     if not media:
         raise UserError("Set REENACT_MEDIA to a folder with drivers/*.mp4, videos of faces.")
@@ -236,8 +251,9 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     command("faces", _faces, 500)
-    labels = command("labels", _labels, 20)
-    labels.add_argument("--frames", type=int, default=_CLIP_FRAMES, help="a clip (%(default)s)")
+    for name, run in (("labels", _labels), ("gaze", _gaze)):
+        clips = command(name, run, 20)
+        clips.add_argument("--frames", type=int, default=_CLIP_FRAMES, help="a clip (%(default)s)")
     command("statistics", _statistics, 300)
     return parser
 
