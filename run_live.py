@@ -14,7 +14,9 @@ def parser() -> CommandLine:
     """The command line."""
     flags = CommandLine("python run_live.py", description="Drive an avatar with your face, live.")
     add = flags.add_argument
-    add("--input", default="0", help="camera index, name or /dev/videoN; a file; demo (default: 0)")
+    add("--input", default="0", help="camera index, name or /dev/videoN; rtsp://...; a file; a folder "
+        "of pictures; demo (default: 0)")  # fmt: skip
+    add("--camera-size", metavar="WxH", help="asked of the camera, px (default: 640x480)")
     add("--output", action="append", help="window, vcam, vcam:/dev/videoN, FILE.mp4 or none; "
         "may be repeated (default: window)")  # fmt: skip
     add("--avatar", help="name of a built-in avatar or an .avatar file (default: the first)")
@@ -31,6 +33,7 @@ def parser() -> CommandLine:
     add("--threads", type=int, metavar="N", help="CPU threads of the networks")
     add("--json", action="store_true", help="print the run in numbers as the last line")
     add("--list-avatars", action="store_true", help="name the built-in avatars and stop")
+    add("--list-cameras", action="store_true", help="try every camera, say what it delivers, stop")
     add_flags(flags)
     return flags
 
@@ -44,7 +47,8 @@ def main() -> int:
         print(table(settings))
         return 0
     try:  # not at the top: a Python without our packages deserves a sentence, too
-        from realtime.app import Options, run
+        from realtime.app import Options, camera_size, run
+        from realtime.camera_list import describe_cameras
         from reenact.avatar import starter_avatars
     except ImportError as error:
         raise UserError(
@@ -53,6 +57,10 @@ def main() -> int:
         ) from error
     if words["list_avatars"]:
         print("\n".join(starter_avatars()))
+        return 0
+    if words["list_cameras"]:
+        for line in describe_cameras(camera_size(words["camera_size"])):
+            print(line, flush=True)
         return 0
     words |= {"outputs": words["output"] or ["window"], "edits": words["edit"]}
     options = Options(**{field.name: words[field.name] for field in fields(Options)})

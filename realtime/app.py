@@ -14,7 +14,7 @@ from typing import Any
 
 import cv2
 
-from realtime.cameras import Input, find_input, open_input
+from realtime.cameras import Input, find_again, find_input
 from realtime.canvas import Placed, backdrop
 from realtime.faces import FaceFollower, Faces, FaceThread, InlineFaces
 from realtime.live import Limits, Show
@@ -22,7 +22,8 @@ from realtime.models import Model, load_model
 from realtime.outputs import Nowhere, Output, Window, parse_outputs, parse_size
 from realtime.pacing import Aside, OnClock
 from realtime.puppet import Puppet
-from realtime.sources import CameraFeed, EveryFrame, FileFeed, InputLost, Live, Source
+from realtime.readers import CAMERA_SIZE, open_input
+from realtime.sources import CameraFeed, EveryFrame, FileFeed, Live, Source
 from realtime.stats import Stats
 from reenact.avatar import Avatar, find_avatar, load_avatar, starter_avatars
 from reenact.edits import edited, load_edit
@@ -44,6 +45,7 @@ class Options:
     size: str | None = None
     background: str = "blur"
     mirror_output: bool = False
+    camera_size: str | None = None
     smooth: float = 0.5
     threads: int | None = None
 
@@ -71,12 +73,13 @@ def run(
     cv2.setNumThreads(1)  # the networks have the cores
     stats = Stats()
     what = find_input(options.input)
+    asked = camera_size(options.camera_size)
     limits = _limits(options)
     every_frame = _every_frame(options, what)
     avatar = _edited(load_avatar(_avatar_file(options.avatar)), options.edits)
     outputs = _outputs(options, what, avatar, stats, live=not every_frame)
     with _ctrl_c() as stop, ExitStack() as stack:
-        source = _source(what, stats, every_frame)
+        source = _source(what, asked, stats, every_frame, note)
         stack.callback(source.close)
         model = loader(options.backend, options.threads)
         stack.callback(model.close)
@@ -95,6 +98,11 @@ def run(
         report = stats.report(source.drops)
     counts = {o.label: asdict(o.counts) for o in outputs if isinstance(o, Aside)}
     return report | {"outputs": counts, "backend": model.backend, "backend_reason": model.reason}
+
+
+def camera_size(text: str | None) -> tuple[int, int]:
+    """What a camera is asked for, px; UserError for what is no size."""
+    return parse_size(text) if text else CAMERA_SIZE
 
 
 def _outputs(
@@ -126,7 +134,7 @@ def _limits(options: Options) -> Limits:
 
 
 def _every_frame(options: Options, what: Input) -> bool:
-    if options.every_frame and what.kind == "camera":
+    if options.every_frame and what.live:
         raise UserError("--every-frame is for files, a camera does not wait: leave it out")
     return options.every_frame or what.kind == "picture"
 
@@ -154,12 +162,18 @@ def _edited(avatar: Avatar, words: Sequence[str]) -> Avatar:
     return replace(avatar, styles=edited(avatar.styles, avatar.fingerprint, edits))
 
 
-def _source(what: Input, stats: Stats, every_frame: bool) -> Source:
-    reader = open_input(what)
+def _source(
+    what: Input,
+    size: tuple[int, int],
+    stats: Stats,
+    every_frame: bool,
+    note: Callable[[str], None],
+) -> Source:
+    reader = open_input(what, size)
     if every_frame:
         return EveryFrame(reader, stats)
-    if what.kind == "camera":
-        return Live(CameraFeed(reader, stats))
+    if what.live:
+        return Live(CameraFeed(reader, lambda: open_input(find_again(what), size), stats, note))
     return Live(FileFeed(reader, stats, again=what.kind == "demo"))
 
 
@@ -169,7 +183,7 @@ def _faces(every_frame: bool, stats: Stats) -> Faces:
 
 @contextmanager
 def _opened(outputs: Sequence[Output], puppet: Puppet, fps: float) -> Iterator[None]:
-    """The outputs, open; kept when all went well or the input was lost, else without a trace."""
+    """The outputs, open; kept when all went well, else without a trace."""
     keep, opened = False, list[Output]()
     try:
         for output in outputs:
@@ -177,9 +191,6 @@ def _opened(outputs: Sequence[Output], puppet: Puppet, fps: float) -> Iterator[N
             output.open(puppet.width, puppet.height, fps)
         yield
         keep = True
-    except InputLost:
-        keep = True
-        raise
     finally:
         with ExitStack() as stack:  # closes them all, whatever one of them has to say
             for output in opened:
@@ -217,7 +228,12 @@ def _miss_the_face(what: Input, every_frame: bool) -> None:
             f"there is no face in {what.label} that could be found, so nothing was written: "
             "give one where a face looks at the camera and is not small"
         )
-    print(f"note: no face was found in {what.label}", file=sys.stderr)
+    note(f"no face was found in {what.label}")
+
+
+def note(sentence: str) -> None:
+    """Tell the user something beside the show."""
+    print(f"note: {sentence}", file=sys.stderr, flush=True)
 
 
 def _line(model: Model, avatar: Avatar, what: Input, outputs: Sequence[Output]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from reenact.errors import UserError
 
-_ONCE = ("help", "settings", "profile", "show-settings", "list-avatars")
+_ONCE = ("help", "settings", "profile", "show-settings", "list-avatars", "list-cameras")
 """Flags that make sense on the command line only."""
 
 

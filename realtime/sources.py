@@ -3,11 +3,13 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
-from realtime.cameras import Reader
 from realtime.frames import Frame, Image
+from realtime.health import CameraHealth
 from realtime.mailbox import Closed, Mailbox
+from realtime.readers import Reader
 from realtime.stats import Stats
 from reenact.errors import UserError
 
@@ -16,10 +18,6 @@ _LEAVE_S = 5.0
 
 class Ended(Exception):
     """The input is over."""
-
-
-class InputLost(UserError):
-    """The input broke in the middle of a show; what was recorded until then is whole."""
 
 
 class Source(Protocol):
@@ -41,7 +39,6 @@ class Source(Protocol):
 
         Raises:
             Ended: the input is over.
-            InputLost: it broke.
         """
         ...
 
@@ -96,29 +93,58 @@ class Feed(Protocol):
 
 
 class CameraFeed:
-    """A camera sets its own pace."""
+    """A camera sets its own pace; one that is pulled out is waited for."""
 
     late = 0
+    _RETRY_S = 1.0
 
-    def __init__(self, reader: Reader, stats: Stats) -> None:
-        self._reader, self._stats = reader, stats
+    def __init__(
+        self,
+        reader: Reader,
+        again: Callable[[], Reader],
+        stats: Stats,
+        note: Callable[[str], None],
+    ) -> None:
+        """`again` opens the camera anew, or raises UserError; `note` takes a sentence for the user."""
+        self._reader, self._again, self._stats, self._note = reader, again, stats, note
         self.fps = reader.fps
+        self._health = CameraHealth(reader.fps)
+        self._said: str | None = None
+        self._index = 0
 
     def run(self, put: Callable[[Frame], None], leaving: threading.Event) -> None:
-        """See `Feed`. Raises InputLost when the camera stops giving pictures."""
-        index = 0
+        """See `Feed`."""
         while not leaving.is_set():
             if not self._reader.grab():
-                raise InputLost("the camera stopped giving pictures: connect it and start again")
+                self._wait_for_it(leaving)
+                continue
             captured_s = time.perf_counter()  # before the work of unpacking
             image = self._reader.retrieve()
             self._stats.add("capture", time.perf_counter() - captured_s)
-            if image is not None:  # a damaged frame now and then is usual with MJPEG
-                put(Frame(image, captured_s, captured_s, index))
-                index += 1
+            if image is None:  # a damaged frame now and then is usual with MJPEG
+                continue
+            self._tell(self._health.see(image, captured_s))
+            put(Frame(image, captured_s, captured_s, self._index))
+            self._index += 1
 
     def close(self) -> None:
         self._reader.close()
+
+    def _wait_for_it(self, leaving: threading.Event) -> None:
+        self._tell("the camera gives no pictures any more: connect it again")
+        self._reader.close()
+        while not leaving.wait(self._RETRY_S):
+            with suppress(UserError):
+                self._reader = self._again()
+                self._health.forget()
+                self._tell("the camera is back")
+                return
+
+    def _tell(self, sentence: str | None) -> None:
+        """Say it, once until it changes."""
+        if sentence is not None and sentence != self._said:
+            self._note(sentence)
+        self._said = sentence or self._said
 
 
 class FileFeed:

@@ -11,8 +11,9 @@ import pytest
 from live_fakes import Clock, write_video
 
 from realtime import cameras
-from realtime.cameras import Input, find_input, open_input
+from realtime.cameras import Input, find_again, find_input
 from realtime.frames import Frame, Image
+from realtime.readers import open_input
 from realtime.sources import CameraFeed, Ended, EveryFrame, FileFeed, Live
 from realtime.stats import Stats
 from reenact.errors import UserError
@@ -257,6 +258,9 @@ def test_a_camera_does_not_give_the_frame_that_it_was_tried_with(
         def get(self, what: int) -> float:
             return 30.0
 
+        def set(self, what: int, value: float) -> bool:
+            return True  # and does nothing of the kind, as many do
+
     (tmp_path / "video0").touch()
     monkeypatch.setattr(cv2, "VideoCapture", Webcam)
     image = open_input(Input("camera", "it", tmp_path / "video0")).read()
@@ -282,29 +286,123 @@ class ScriptedReader:
         self.closed += 1
 
 
-def test_an_unplugged_camera_is_an_error_after_its_last_frame() -> None:
-    source = Live(CameraFeed(ScriptedReader(5), Stats()))  # type: ignore[arg-type]
-    source.start()
-    source._thread.join(5)
-    frame = source.take(0)
-    assert frame is not None and frame.index == 4
-    with pytest.raises(UserError, match="stopped giving pictures"):
-        source.take(0)
-    assert source.drops == 4
-    source.close()
+def feed(
+    reader: ScriptedReader, *later: ScriptedReader | UserError
+) -> tuple[CameraFeed, list[str]]:
+    """A feed that finds those in `later` when it opens the camera again, and what it says."""
+    notes: list[str] = []
+    nexts = iter(later)
+
+    def again() -> ScriptedReader:
+        found = next(nexts)
+        if isinstance(found, UserError):
+            raise found
+        return found
+
+    made = CameraFeed(reader, again, Stats(), notes.append)  # type: ignore[arg-type]
+    made._RETRY_S = 0.0
+    return made, notes
+
+
+def test_a_camera_that_is_pulled_out_is_waited_for() -> None:
+    first, second = ScriptedReader(3), ScriptedReader(4)
+    camera, notes = feed(first, UserError("busy"), UserError("gone"), second)
+    got, leaving = [], threading.Event()
+
+    def put(frame: Frame) -> None:
+        got.append((frame.index, int(frame.image[0, 0, 0])))
+        if len(got) == 7:
+            leaving.set()
+
+    camera.run(put, leaving)
+    assert got == [(0, 0), (1, 1), (2, 2), (3, 0), (4, 1), (5, 2), (6, 3)]
+    assert first.closed == 1
+    assert [note.split(":")[0] for note in notes] == [
+        "the camera gives no pictures any more",
+        "the camera is back",
+    ]
+
+
+def test_leaving_ends_the_waiting() -> None:
+    camera, _ = feed(ScriptedReader(0), *[UserError("gone")] * 99)
+    leaving = threading.Event()
+    camera._note = lambda sentence: leaving.set()
+    camera.run(lambda frame: None, leaving)
 
 
 def test_a_damaged_frame_of_a_camera_is_passed_over() -> None:
     got: list[int] = []
-    feed = CameraFeed(ScriptedReader(4, damaged=(1,)), Stats())  # type: ignore[arg-type]
-    with pytest.raises(UserError):
-        feed.run(lambda frame: got.append(int(frame.image[0, 0, 0])), threading.Event())
+    leaving = threading.Event()
+    camera, _ = feed(ScriptedReader(4, damaged=(1,)))
+    camera._note = lambda sentence: leaving.set()
+    camera.run(lambda frame: got.append(int(frame.image[0, 0, 0])), leaving)
     assert got == [0, 2, 3]
+
+
+@pytest.mark.usefixtures("three_cameras")
+def test_a_camera_is_found_again_under_another_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cameras, "_DEV", tmp_path)  # its folders stand for devices
+    what = find_input("usb capture")
+    assert find_again(what) == what
+    (tmp_path / "video2").rename(tmp_path / "video5")
+    assert find_again(what).path == tmp_path / "video5"
+    (tmp_path / "video5" / "name").write_text("another")
+    with pytest.raises(UserError, match="USB Capture is not connected"):
+        find_again(what)
+
+
+def test_our_own_virtual_camera_is_never_an_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    for index, name in ((0, "Reenact"), (1, "Webcam")):
+        (tmp_path / f"video{index}").mkdir()
+        (tmp_path / f"video{index}" / "name").write_text(name)
+    monkeypatch.setattr(cameras, "_SYSFS", tmp_path)
+    monkeypatch.setattr(cameras, "_DEV", tmp_path)
+    monkeypatch.chdir(tmp_path)  # the project has a folder of that name
+    for text in ("0", "reenact"):
+        with pytest.raises(UserError, match=r"there are \S+video1 \(Webcam\): use --input"):
+            find_input(text)
+    assert find_input("1").name == "Webcam"
+
+
+def test_a_folder_of_pictures_is_a_video(tmp_path: Path) -> None:
+    for index, image in enumerate(numbered(5)):
+        cv2.imwrite(str(tmp_path / f"shot{index:03}.png"), image)
+    (tmp_path / "notes.txt").write_text("not a picture")
+    what = find_input(str(tmp_path))
+    reader = open_input(what)
+    shown = []
+    while (image := reader.read()) is not None:
+        shown.append(number(image))
+    assert what.kind == "folder" and shown == [0, 1, 2, 3, 4]
+    reader.rewind()
+    again = reader.read()
+    assert again is not None and number(again) == 0
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no pictures"):
+        find_input(str(tmp_path))
+
+
+def test_a_stream_is_known_by_its_address_and_its_password_is_not_shown() -> None:
+    what = find_input("rtsp://me:secret@10.0.0.7/live")
+    assert (what.kind, what.label) == ("stream", "rtsp://10.0.0.7/live")
+    assert what.url.endswith("me:secret@10.0.0.7/live") and what.live
+
+
+def test_a_stream_that_is_not_there_is_refused() -> None:
+    with pytest.raises(UserError, match="gives no pictures: check its address"):
+        open_input(find_input("http://127.0.0.1:9/live.mjpg"))
 
 
 def test_closing_ends_the_thread_and_gives_the_camera_back() -> None:
     reader = ScriptedReader(10**9)
-    source = Live(CameraFeed(reader, Stats()))  # type: ignore[arg-type]
+    source = Live(feed(reader)[0])
     source.start()
     assert source.take(5) is not None
     source.close()
@@ -315,7 +413,7 @@ def test_closing_ends_the_thread_and_gives_the_camera_back() -> None:
 
 def test_closing_before_the_start_gives_the_camera_back() -> None:
     reader = ScriptedReader(1)
-    Live(CameraFeed(reader, Stats())).close()  # type: ignore[arg-type]
+    Live(feed(reader)[0]).close()
     assert reader.closed == 1
 
 
