@@ -117,7 +117,7 @@ def _draw_lens(rng: np.random.Generator, severity: float) -> dict[str, Any]:
 def _draw_exposure(rng: np.random.Generator, severity: float) -> dict[str, Any]:
     return {
         "shutter": float(np.exp(rng.uniform(np.log(1 / 250), np.log(1 / 50)) + 1.8 * severity)),
-        "exposure": float(rng.normal(-0.1, 0.35 + 0.5 * severity)),
+        "exposure": float(rng.normal(-0.15, 0.4 + 0.5 * severity)),
         "drift": _sometimes(rng, 0.5, 0.08 + 0.15 * severity),
         "settling": float(rng.normal(0, 0.7)) if rng.random() < 0.08 else 0.0,
     }

@@ -57,6 +57,16 @@ class Canvas:
         dy = (np.arange(h, dtype=np.float32)[:, None] / self.scale - y) / radius
         self.pixels *= 1 + (1 / (1 + dx**2 + dy**2))[..., None] * light.astype(np.float32)
 
+    def soften(self, x: float, y: float, width: float, height: float, sigma: float) -> None:
+        """Blur a rectangle: what is seen through it is far away."""
+        k = self.scale
+        part = self.pixels[
+            max(round(y * k), 0) : max(round((y + height) * k), 0),
+            max(round(x * k), 0) : max(round((x + width) * k), 0),
+        ]
+        if part.size:
+            part[:] = cv2.GaussianBlur(part, (0, 0), sigma * k)
+
     def shadow(self, x: float, y: float, width: float, height: float) -> None:
         """Darken what a thing in front of the wall hides from the light."""
         k = self.scale
@@ -65,6 +75,26 @@ class Canvas:
             y0 : max(int((y + height + 0.05) * k), 0), x0 : max(int((x + width + 0.04) * k), 0)
         ]
         part *= 0.7
+
+
+def cast_sun(canvas: Canvas, rng: Rng) -> None:
+    """Sun that falls through a window onto the wall: slanting panes of light with soft edges."""
+    light = Canvas(np.ones_like(canvas.pixels), canvas.scale)
+    left, top = rng.uniform(-0.3, 0.7 * canvas.width), rng.uniform(-0.4, 0.5)
+    slant, wide, tall = rng.uniform(-0.8, 0.8), rng.uniform(0.2, 0.5), rng.uniform(0.3, 0.6)
+    sun = 1 + np.array([1.0, 0.85, 0.65]) * rng.uniform(0.4, 2.0)
+    for column in (0.0, wide + 0.05):
+        for row in (0.0, tall + 0.05):
+            corners = [
+                [column, row],
+                [column + wide, row],
+                [column + wide, row + tall],
+                [column, row + tall],
+            ]
+            sheared = [[left + x + slant * y, top + y + 0.3 * slant * x] for x, y in corners]
+            light.polygon(np.array(sheared), sun)
+    softness = canvas.scale * float(rng.uniform(0.01, 0.05))
+    canvas.pixels *= np.asarray(cv2.GaussianBlur(light.pixels, (0, 0), softness), np.float32)
 
 
 def paint_shelf(canvas: Canvas, x: float, width: float, rng: Rng) -> None:
@@ -229,6 +259,7 @@ def _paint_view(
         level = horizon + float(rng.exponential(0.25))
         if level < y + height - radius:
             canvas.disc(at, level, radius, sky * [0.12, 0.2, 0.05] * rng.uniform(0.4, 1.6))
+    canvas.soften(x, y, width, height, 0.02)
 
 
 def paint_curtain(
@@ -286,9 +317,9 @@ def paint_sofa(canvas: Canvas, y: float, rng: Rng) -> None:
 
 def paint_monitor(canvas: Canvas, x: float, y: float, rng: Rng) -> None:
     """A screen that is on, on a desk: a bright page with lines of text."""
-    canvas.box(x - 0.5, y + 0.46, 1.6, canvas.height, colour(rng, 0.5, 0.1, 0.7))
+    canvas.box(x - 0.5, y + 0.46, 1.6, canvas.height, colour(rng, 0.4, 0.1, 0.7))
     canvas.box(x, y, 0.58, 0.35, np.full(3, 0.02))
-    page = colour(rng, 0.5, 0.05, 1.2)
+    page = colour(rng, 0.5, 0.1, 2.0)
     canvas.box(x + 0.01, y + 0.01, 0.56, 0.32, page)
     for k in range(int(rng.integers(3, 12))):
         canvas.box(

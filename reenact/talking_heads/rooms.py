@@ -14,6 +14,7 @@ from reenact.talking_heads.furniture import (
     Canvas,
     Colour,
     Rng,
+    cast_sun,
     colour,
     paint_board,
     paint_curtain,
@@ -48,6 +49,10 @@ def _wall(rng: Rng, size: int) -> Canvas:
     canvas.pixels[:] = paint
     _cover(canvas, paint, str(rng.choice(_COVERS, p=_COVER_ODDS)), rng)
     canvas.pixels *= 1 + 0.012 * _clouds(rng, n, n, 60)[..., None]
+    if rng.random() < 0.35:  # a corner: the other wall has less light
+        canvas.pixels[:, : int(rng.uniform(0.15, 0.85) * n)] *= np.float32(rng.uniform(0.6, 0.9))
+    if rng.random() < 0.15:
+        cast_sun(canvas, rng)
     return canvas
 
 
@@ -81,12 +86,9 @@ def _cover(canvas: Canvas, paint: Colour, cover: str, rng: Rng) -> None:
                 canvas.box(x, row * tall, wide - 0.012, tall - 0.012, one)
 
 
-def _seen(canvas: Canvas, rng: Rng, size: int, indoors: bool = True) -> Floats:
-    """The wall from where the camera stands: turned a little, perhaps with a corner."""
+def _seen(canvas: Canvas, rng: Rng, size: int) -> Floats:
+    """The wall from where the camera stands: turned a little."""
     n = canvas.pixels.shape[0]
-    if indoors and rng.random() < 0.35:
-        corner = int(rng.uniform(0.15, 0.85) * n)
-        canvas.pixels[:, :corner] *= np.float32(rng.uniform(0.6, 0.9))
     turn, edge = float(rng.uniform(-0.22, 0.22)), 0.5 * (_MARGIN - 1) * size
     left, right = (1 + turn) * size / 2, (1 - turn) * size / 2
     middle, roll = n / 2 + float(rng.normal(0, 0.05)) * size, float(rng.normal(0, 0.02)) * size
@@ -158,11 +160,15 @@ def _outdoors(rng: Rng, size: int, shine: Colour) -> Floats:
     canvas.pixels *= 1 + 0.12 * _clouds(rng, n, n, 5)[..., None]
     horizon = canvas.height * float(rng.uniform(-0.1, 0.7))
     canvas.box(0, horizon, canvas.width, canvas.height, np.array([0.05, 0.08, 0.03]))
-    for y in np.linspace(horizon, canvas.height * 1.1, 9):
-        for x in np.linspace(0, canvas.width, 10):
-            at_x, at_y = x + rng.normal(0, 0.2), y + rng.normal(0, 0.12)
-            paint_leaves(canvas, at_x, at_y, 0.1 * canvas.width, 12, rng)
-    return _seen(canvas, rng, size, indoors=False)
+    part = 0.045 * canvas.width
+    for y in np.linspace(horizon, canvas.height * 1.1, 10):
+        light = float(rng.uniform(0.6, 1.3))
+        for x in rng.uniform(0, canvas.width, 14):
+            shade = np.array([0.1, 0.2, 0.05]) * light * np.exp(rng.normal(-0.5, 0.4))
+            at = y + float(rng.normal(0, 0.1))
+            canvas.disc(x, at, part * float(rng.uniform(0.6, 1.6)), shade)
+            paint_leaves(canvas, x, at, part * float(rng.uniform(0.7, 1.5)), 6, rng)
+    return _seen(canvas, rng, size)
 
 
 def _gradient(rng: Rng, size: int, shine: Colour) -> Floats:
@@ -202,7 +208,7 @@ def _bokeh(rng: Rng, size: int, shine: Colour) -> Floats:
         lamp = (base if rng.random() < 0.6 else colour(rng, 1.0, 0.5, 1.0)) * rng.uniform(2, 25)
         x, y = rng.uniform(0, canvas.width, 2)
         canvas.disc(x, y * 0.8, float(rng.uniform(0.01, 0.025)), lamp)
-    return _seen(canvas, rng, size, indoors=False)
+    return _seen(canvas, rng, size)
 
 
 _PAINTERS: dict[str, tuple[float, Callable[[Rng, int, Colour], Floats]]] = {
