@@ -131,6 +131,8 @@ class CameraFeed:
         self._reader.close()
 
     def _wait_for_it(self, leaving: threading.Event) -> None:
+        if leaving.is_set():
+            return
         self._tell("the camera gives no pictures any more: connect it again")
         self._reader.close()
         while not leaving.wait(self._RETRY_S):
