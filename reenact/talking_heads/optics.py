@@ -51,7 +51,10 @@ def wrapped(cosine: float, wrap: float) -> float:
 
 @inlined
 def highlight(normal: Floats, view: Floats, lamp: Floats, roughness: float) -> float:
-    """GGX reflection of a lamp, times the cosine; Fresnel 0.04 at normal incidence; capped at 2."""
+    """GGX reflection of a lamp, times the cosine; Fresnel 0.04 at normal incidence; capped at 3.
+
+    Times pi, because a lamp of colour 1 makes a white surface that faces it as bright as 1.
+    """
     nl = normal[0] * lamp[0] + normal[1] * lamp[1] + normal[2] * lamp[2]
     if nl <= 0.0:
         return 0.0
@@ -66,7 +69,7 @@ def highlight(normal: Floats, view: Floats, lamp: Floats, roughness: float) -> f
     masking = 4.0 * (nl * (1.0 - k) + k) * (nv * (1.0 - k) + k)
     o = 1.0 - vh
     fresnel = 0.04 + 0.96 * o * o * o * o * o
-    return float(min(a2 * fresnel * nl / (math.pi * d * d * masking), 2.0))
+    return float(min(a2 * fresnel * nl / (d * d * masking), 3.0))
 
 
 @inlined

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
+from reenact.talking_heads.creases import creases
 from reenact.talking_heads.expressions import SIDES, UNITS, shares, with_products
 from reenact.talking_heads.formats import Floats, Ints
 from reenact.talking_heads.glasses import glasses_mesh
@@ -49,6 +50,7 @@ class Posed:
     head: Floats  # [3] the middle of the head
     head_rotation: Floats  # [3,3]
     jaw: float  # how far the jaw is dropped, about 0..1
+    creases: Floats  # [K] how far folds of the skin are pressed in, see creases.CREASES
 
 
 class Rig:
@@ -110,6 +112,7 @@ class Rig:
             head=self._joint(bones, "head") + rotation @ _HEAD_MIDDLE,
             head_rotation=rotation,
             jaw=float(units[UNITS.index("JawDrop")]),
+            creases=creases(_with_rest(units, self._person.rest)),
         )
 
     def _joint(self, bones: Floats, name: str) -> Floats:

@@ -1,7 +1,8 @@
 """Colour of every pixel: deferred shading in linear light, once per material and pixel.
 
-Skin: diffuse light wrapped around the terminator, more in red than in blue (a cheap stand-in for
-light that travels under the skin), and a GGX highlight. Hair: two Kajiya-Kay lobes. Eyes: painted
+Skin: diffuse light wrapped around the terminator and blind to fine relief, more in red than in blue
+(stand-ins for light that travels under the skin; the second is "blended normals", Ma et al. 2007),
+and a GGX highlight on the fine relief. Hair: two Kajiya-Kay lobes. Eyes: painted
 iris, shade of the lids, a catchlight.
 """
 
@@ -145,6 +146,7 @@ def add_hair_glints(
 @inlined
 def light_surface(
     at: Floats,
+    fine: Floats,
     view: Floats,
     surface: Floats,
     light: Light,
@@ -153,9 +155,9 @@ def light_surface(
     colour: Floats,
 ) -> None:
     """colour[3] = diffuse and specular light from the lamps and the room."""
-    facing = at[3] * view[0] + at[4] * view[1] + at[5] * view[2]
+    facing = fine[0] * view[0] + fine[1] * view[1] + fine[2] * view[2]
     for c in range(3):
-        mirror[c] = 2.0 * facing * at[3 + c] - view[c]
+        mirror[c] = 2.0 * facing * fine[c] - view[c]
     grazing = 1.0 - max(facing, 0.0)
     fresnel = 0.04 + 0.96 * grazing * grazing * grazing * grazing * grazing
     specular, roughness, occlusion = surface[3], surface[4], surface[5]
@@ -167,10 +169,12 @@ def light_surface(
         )
     for k in range(3):
         lamp = light.directions[k]
-        cosine = at[3] * lamp[0] + at[4] * lamp[1] + at[5] * lamp[2]
-        gleam = highlight(at[3:6], view, lamp, roughness) * specular if specular > 0 else 0.0
+        smooth_cosine = at[3] * lamp[0] + at[4] * lamp[1] + at[5] * lamp[2]
+        fine_cosine = fine[0] * lamp[0] + fine[1] * lamp[1] + fine[2] * lamp[2]
+        gleam = highlight(fine, view, lamp, roughness) * specular if specular > 0 else 0.0
         for c in range(3):
             wrap = surface[6 + c]
+            cosine = smooth_cosine + (fine_cosine - smooth_cosine) * (1.0 - 1.2 * wrap)
             strength = wrapped(cosine, wrap) * occlusion
             if k == 0:  # red creeps into the edges of its shadow
                 strength = wrapped(cosine, wrap) * (0.4 + 0.6 * occlusion)
@@ -185,13 +189,29 @@ def light_surface(
 def add_catchlight(
     at: Floats, view: Floats, light: Light, lit: float, mirror: Floats, colour: Floats
 ) -> None:
-    """A bright spot where the eye mirrors the key lamp, pulled forward so that it lies on the eye."""
-    key = light.directions[0]
-    x, y, z = 0.5 * key[0] + view[0], 0.5 * key[1] + view[1] + 0.25, 0.5 * key[2] + view[2]
-    along = (mirror[0] * x + mirror[1] * y + mirror[2] * z) / math.sqrt(x * x + y * y + z * z)
-    spot = smooth(0.955, 0.985, along) * (0.5 + 0.5 * lit)
-    for c in range(3):
-        colour[c] += (0.25 + light.colours[0, c]) * 0.55 * spot
+    """Bright spots where the eye mirrors key and fill, pulled forward so that they lie on the eye."""
+    for k in range(2):
+        lamp, strength = light.directions[k], (0.55, 0.30)[k]
+        x, y, z = 0.7 * lamp[0] + view[0], 0.7 * lamp[1] + view[1] + 0.1, 0.7 * lamp[2] + view[2]
+        along = (mirror[0] * x + mirror[1] * y + mirror[2] * z) / math.sqrt(x * x + y * y + z * z)
+        spot = smooth(0.955, 0.985, along) * (0.5 + 0.5 * lit) * strength
+        for c in range(3):
+            colour[c] += (0.25 * (1 - k) + light.colours[k, c]) * spot
+
+
+@inlined
+def lid_gap(b: Buffers, mesh: Geometry, x: float, y: float, way: int, shot: Shot) -> float:
+    """How far the upper (way = -1) or lower (1) lid is on the screen: 0 at the lid .. 1 or more."""
+    n, reach = b.seen.shape[0], max(int(0.8 * shot.reach), 1)
+    length = math.sqrt(shot.head[0, 1] ** 2 + shot.head[1, 1] ** 2 + 1e-6)
+    right, down = -way * shot.head[0, 1] / length, way * shot.head[1, 1] / length
+    for step in range(1, reach + 1):
+        i, j = int(x + right * step), int(y + down * step)
+        if i < 0 or j < 0 or i >= n or j >= n:
+            return 1.0
+        if b.seen[j, i] < 0 or mesh.material[b.seen[j, i]] != EYES:
+            return (step - 0.5) / reach
+    return 1.0
 
 
 @inlined
@@ -209,7 +229,7 @@ def shade_sample(
 ) -> int:
     """Shade triangle f (material m) at (x, y): linear colour in scratch[0, 0:3]; its label."""
     colour, at, surface = scratch[0], scratch[1], scratch[2]
-    view, texel, mirror = scratch[3], scratch[4], scratch[5]
+    view, texel, mirror, fine = scratch[3], scratch[4], scratch[5], scratch[6]
     interpolate(mesh.triangles[f], x, y, b, mesh, at)
     for c in range(3):
         view[c] = shot.camera[c] - at[c]
@@ -217,11 +237,14 @@ def shade_sample(
     if m > TONGUE and at[3] * view[0] + at[4] * view[1] + at[5] * view[2] < 0:
         for c in range(3, 6):
             at[c] = -at[c]
+    for c in range(3):
+        fine[c] = at[3 + c]
     label = int(_LABEL_OF[m])
     if m == SKIN:
-        label = skin_surface(at, paint, texel, surface)
+        label = skin_surface(at, fine, paint, shot, texel, surface)
     elif m == EYES:
-        eye_surface(at, paint, shot, texel, surface)
+        lids = lid_gap(b, mesh, x, y, -1, shot), lid_gap(b, mesh, x, y, 1, shot)
+        eye_surface(at, fine, view, paint, shot, lids, texel, surface)
     elif m == HAIR:
         hair_surface(at, paint, shot, texel, surface)
     elif m == LASH:
@@ -235,7 +258,7 @@ def shade_sample(
     lit = lit_fraction(b.shadow_depth, shot.shadow_matrix, at)
     if m == HAIR:
         lit = 0.5 + 0.5 * lit  # light goes on between strands
-    light_surface(at, view, surface, light, lit, mirror, colour)
+    light_surface(at, fine, view, surface, light, lit, mirror, colour)
     if m == EYES:
         add_catchlight(at, view, light, lit, mirror, colour)
     elif m == HAIR:
@@ -263,7 +286,7 @@ def shade(
     background f32[s,s,3] holds display values in [0, 1].
     """
     size = rgb.shape[0]
-    scratch = np.zeros((6, 11), np.float32)
+    scratch = np.zeros((7, 11), np.float32)
     total = np.zeros(3, np.float32)
     seen = np.zeros(9, np.int32)
     share = 1.0 / (SAMPLES * SAMPLES)

@@ -1,200 +1,237 @@
 """The skin map, unrolled around the head and painted by position on the base mesh.
 
-It fits every identity, because all of them are shaped from that mesh. Distances are decimetres,
-colours linear light; layers of colour are added in log light.
+Distances are decimetres, colours linear light; layers of colour are added in log light, where a
+pigment is a direction (Lambert and Beer): melanin browns, haemoglobin reddens.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from reenact.talking_heads import strands
+from reenact.talking_heads.beard import BEARD_STYLES, Beard, grow_beard
+from reenact.talking_heads.face_map import (
+    MOUTH_LINE,
+    SKIN_SIZE,
+    Face,
+    Values,
+    lips,
+    ramp,
+    spot,
+)
 from reenact.talking_heads.locks import EYES, Hairline, growth
 from reenact.talking_heads.person import Person
-from reenact.talking_heads.raster import CLOTH, Floats, Ints, visibility
-from reenact.talking_heads.rig import Part
+from reenact.talking_heads.raster import Floats
 from reenact.talking_heads.strands import noise
-from reenact.talking_heads.surfaces import HEAD_AXIS, skin_coordinates
+from reenact.talking_heads.surfaces import skin_coordinates
 
-SKIN_SIZE = 512
 # Albedo from light to dark skin (linear light), by tone 0..1.
-_TONES = np.array([0.0, 0.3, 0.55, 0.8, 1.0])
+_TONES = np.array([0.0, 0.15, 0.35, 0.55, 0.75, 1.0])
 _SKIN = np.array(
     [
-        [0.74, 0.465, 0.365],
-        [0.60, 0.345, 0.240],
-        [0.41, 0.213, 0.130],
-        [0.240, 0.115, 0.066],
-        [0.125, 0.060, 0.036],
+        [0.600, 0.430, 0.360],
+        [0.540, 0.355, 0.275],
+        [0.430, 0.265, 0.193],
+        [0.300, 0.168, 0.116],
+        [0.185, 0.100, 0.073],
+        [0.078, 0.044, 0.033],
     ]
 )
-_LIP_TOP = (
-    (0.0, 0.05, 0.10, 0.14, 0.18, 0.21, 0.24, 0.27),
-    (6.700, 6.710, 6.706, 6.697, 6.682, 6.664, 6.644, 6.614),
+_BLOOD = np.array([-0.03, -0.26, -0.20])
+_MELANIN = np.array([-0.30, -0.52, -0.66])
+_SHADE = np.array([-0.30, -0.40, -0.42])  # light that comes out of a furrow is red
+_LIPSTICKS = np.array(
+    [
+        [0.36, 0.17, 0.13],
+        [0.40, 0.13, 0.13],
+        [0.46, 0.14, 0.10],
+        [0.38, 0.035, 0.04],
+        [0.26, 0.04, 0.07],
+        [0.19, 0.06, 0.045],
+    ]
 )
-_LIP_LOW = (
-    (0.0, 0.05, 0.10, 0.15, 0.19, 0.23, 0.27),
-    (6.522, 6.524, 6.530, 6.541, 6.556, 6.578, 6.612),
+_EYE_SHADOWS = np.array(
+    [[-0.45, -0.65, -0.70], [-0.60, -0.80, -0.55], [-0.35, -0.60, -0.45], [-0.75, -0.70, -0.60]]
 )
-_MOUTH_LINE = 6.616
+
+Layers = list[tuple[Values, Sequence[float] | npt.NDArray[np.float64]]]
 
 
-class Face:
-    """Where each texel of the skin map lies on the base mesh: x, y, z f32[512,512], dm."""
+class Skin(NamedTuple):
+    """What the painter hands on, f32[512,512] or [512,512,3]."""
 
-    def __init__(self, skin: Part) -> None:
-        n = SKIN_SIZE
-        rest = np.ascontiguousarray(skin.rest, np.float32)
-        flat = np.array([skin_coordinates(*p) for p in rest.astype(np.float64)], np.float32)
-        radius = np.hypot(rest[:, 0], rest[:, 2] - HEAD_AXIS)
-        screen = np.column_stack([flat * n, radius + 1.0]).astype(np.float32)
-        across = np.ptp(flat[skin.triangles, 0], axis=1)
-        triangles = np.ascontiguousarray(skin.triangles[across < 0.3])
-        depth, index = np.empty((n, n), np.float32), np.empty((n, n), np.int32)
-        nothing = np.zeros((1, 1), np.float32)
-        cloth = np.full(len(triangles), CLOTH, np.uint8)  # drawn from both sides
-        visibility(
-            triangles,
-            cloth,
-            screen,
-            flat,
-            (nothing, nothing),
-            False,
-            depth,
-            index,
-        )
-        self.x, self.y, self.z = self._positions(triangles, screen, rest, index)
-        self.side = np.abs(self.x)
-
-    @staticmethod
-    def _positions(
-        triangles: Ints, screen: Floats, rest: Floats, index: Ints
-    ) -> tuple[Floats, Floats, Floats]:
-        """Positions on the triangle seen at each texel; on a plain cylinder where there is none."""
-        n = SKIN_SIZE
-        v, u = np.mgrid[0:n, 0:n].astype(np.float32) + 0.5
-        corners = triangles[np.maximum(index, 0)]
-        a, b, c = (screen[corners[..., k], :2] for k in range(3))
-        p = np.stack([u, v], -1)
-        wa = _cross(b - p, c - p) / _cross(b - a, c - a)
-        wb = _cross(c - p, a - p) / _cross(b - a, c - a)
-        weights = np.stack([wa, wb, 1 - wa - wb], -1)
-        position = np.einsum("vuk,vukc->vuc", weights, rest[corners])
-        position[index < 0] = 0
-        angle = np.pi * np.linspace(
-            -1, 1, n
-        )  # unseen texels: behind the head or in the eyes; colour as on a cylinder
-        position[..., 0] = np.where(index < 0, np.sin(angle)[None, :], position[..., 0])
-        position[..., 1] = np.where(index < 0, 8.15 - 2.85 * (v / n), position[..., 1])
-        position[..., 2] = np.where(index < 0, np.cos(angle)[None, :], position[..., 2])
-        return position[..., 0], position[..., 1], position[..., 2]
-
-
-def _cross(a: Floats, b: Floats) -> Floats:
-    return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0], np.float32)
-
-
-def ramp(low: float, high: float, x: npt.NDArray[np.floating[Any]]) -> Floats:
-    """Smoothstep from 0 at `low` to 1 at `high` (either order)."""
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)
-
-
-def spot(face: Face, x: float, y: float, width: float, height: float) -> Floats:
-    """A soft spot on both sides of the face, 1 in its middle."""
-    return np.asarray(
-        np.exp(-(((face.side - x) / width) ** 2) - ((face.y - y) / height) ** 2)
-        * ramp(-0.1, 0.5, face.z),
-        np.float32,
-    )
-
-
-def lips(face: Face) -> Floats:
-    """1 on the lips, soft outline."""
-    top = np.interp(face.side, *_LIP_TOP)
-    low = np.interp(face.side, *_LIP_LOW)
-    inside = np.minimum(top - face.y, face.y - low)
-    return ramp(-0.008, 0.012, inside) * (face.side < 0.275) * (face.z > 1.2)
+    albedo: Floats
+    height: Floats  # relief, dm
+    gloss: Floats  # weight of the highlight
+    roughness: Floats
+    lip: Floats  # 1 on the lips
 
 
 def paint_skin(
     face: Face, look: Mapping[str, float], person: Person, rng: np.random.Generator
-) -> tuple[Floats, Floats]:
-    """Albedo f32[512,512,3] without brows, and the lip mask f32[512,512]. Painted in log light."""
+) -> Skin:
+    """Skin, lips, make-up and beard of a person; brows are painted on later."""
+    streams = rng.spawn(4)
+    beard = grow_beard(face, streams[0], person.beard, _beard_style(look)) if person.male else None
+    lip = lips(face)
+    albedo = _albedo(face, look, person, lip, beard, streams[1])
+    height, gloss, roughness = _relief(face, look, lip, beard, streams[2])
+    return Skin(albedo, height, gloss, roughness, lip)
+
+
+def _beard_style(look: Mapping[str, float]) -> str:
+    return BEARD_STYLES[int(look["beard_style"])]
+
+
+def _albedo(
+    face: Face,
+    look: Mapping[str, float],
+    person: Person,
+    lip: Floats,
+    beard: Beard | None,
+    rng: np.random.Generator,
+) -> Floats:
+    """Albedo f32[512,512,3]."""
     tone = look["melanin"]
     base = np.array([np.interp(tone, _TONES, np.log(_SKIN[:, c])) for c in range(3)])
-    base += look["warmth"] * np.array([0.02, 0.01, -0.08]) + look["redness"] * np.array(
-        [0.0, -0.06, -0.03]
-    )
-    layers: list[tuple[Floats, Sequence[float]]] = []
-    light = 1.0 - 0.6 * tone
-    cheeks = spot(face, 0.46, 6.98, 0.20, 0.15)
-    layers.append((cheeks * (0.25 + 0.75 * look["blush"]) * light, (-0.01, -0.22, -0.15)))
-    layers.append(
-        (
-            spot(face, 0.0, 6.95, 0.13, 0.12) * light * (0.2 + 0.8 * look["nose_red"]),
-            (0.0, -0.12, -0.09),
-        )
-    )
-    layers.append(
-        (spot(face, 0.85, 7.1, 0.14, 0.3) * ramp(0.6, 0.2, face.z) * light, (0.0, -0.18, -0.12))
-    )
-    layers.append((spot(face, 0.31, 7.31, 0.18, 0.09), (-0.10, -0.16, -0.15)))
-    layers.append(
-        (spot(face, 0.30, 7.155, 0.14, 0.035), tuple(-look["bags"] * np.array([0.16, 0.24, 0.20])))
-    )
-    shadow = (
-        np.array([[-0.5, -0.9, -0.8], [-0.7, -0.8, -0.5]])[int(look["shadow_hue"] > 0.5)]
-        * look["eye_shadow"]
-        * 0.6
-    )
-    layers.append((spot(face, 0.32, 7.345, 0.15, 0.055), tuple(shadow)))
-    layers.append((_wrinkles(face) * look["wrinkles"], (-0.22, -0.30, -0.30)))
-    layers.append((_mottling(rng, 24) * look["mottling"], (0.008, 0.035, 0.035)))
-    layers.append((_mottling(rng, 90) * look["mottling"], (0.014, 0.018, 0.020)))
-    layers.append((_freckles(face, rng) * look["freckles"], (-0.25, -0.5, -0.65)))
-    layers.append((_moles(face, rng, int(look["moles"])), (-0.6, -0.9, -1.0)))
-    log_albedo = np.broadcast_to(base, (*face.x.shape, 3)).astype(np.float32)
-    for mask, colour in layers:
-        log_albedo += mask[..., None] * np.asarray(colour, np.float32)
-    lip = lips(face)
-    log_albedo += lip[..., None] * _lip_tint(look, tone)
-    line = np.exp(-(((face.y - _MOUTH_LINE) / 0.008) ** 2)) * (face.side < 0.25) * (face.z > 1.2)
-    log_albedo -= line[..., None] * np.float32(0.35)
-    hairy = _beard(face, rng) * (1 - lip) * person.beard + _scalp(face, person.hairline, rng) * (
-        0.75 if person.hair != "none" else 0.25
-    )
-    stubble = np.log(np.clip(np.asarray(person.hair_rgb) * 0.8 + 0.008, 0.004, 0.5)).astype(
-        np.float32
-    )
-    hairy = np.clip(hairy, 0, 0.88)[..., None]
-    return np.exp(log_albedo * (1 - hairy) + stubble * hairy), lip
+    base += look["warmth"] * np.array([0.02, 0.01, -0.08]) + 0.22 * look["redness"] * _BLOOD
+    layers = _blood(face, look, rng) + _pigment(face, look, rng) + _make_up(face, look)
+    masks = np.stack([mask.astype(np.float32) for mask, _ in layers])
+    logs = np.tensordot(masks, np.array([c for _, c in layers], np.float32), (0, 0))
+    logs += base.astype(np.float32)
+    logs = _colour_lips(logs, face, look, lip)
+    if beard is not None:
+        logs = _colour_beard(logs, beard, person, lip)
+    scalp = _scalp(face, person.hairline, rng) * (0.75 if person.hair != "none" else 0.25)
+    return np.asarray(np.exp(_mix(logs, scalp, np.asarray(person.hair_rgb) * 0.8 + 0.008)))
 
 
-def _lip_tint(look: Mapping[str, float], tone: float) -> Floats:
-    """Offset of the lips from the skin, log light: natural, towards a lipstick."""
-    natural = np.array([-0.12, -0.50, -0.36]) * (1 - tone) + np.array([0.02, -0.22, -0.12]) * tone
-    rose, red, plum = (
-        np.array([0.0, -0.75, -0.35]),
-        np.array([0.05, -1.5, -1.2]),
-        np.array([-0.35, -1.1, -0.6]),
-    )
-    stick = (rose, red, plum)[int(look["shadow_hue"] * 2.999)]
-    strength = 0.8 * max(look["lip_tint"] - 0.2, 0.0)
-    return np.asarray(natural + (stick - natural) * strength - 0.25 * look["lip_dark"], np.float32)
+def _mix(logs: Floats, cover: Values, colour: npt.NDArray[np.float64]) -> Floats:
+    """Cover log colours f32[512,512,3] partly, cover f32[512,512], with a colour [3]."""
+    mixed = logs + cover[..., None].astype(np.float32) * (np.log(colour).astype(np.float32) - logs)
+    return np.asarray(mixed, np.float32)
 
 
-def _mottling(rng: np.random.Generator, cells: int) -> Floats:
-    return noise(rng, SKIN_SIZE, (cells, cells), 2)
+def _blood(face: Face, look: Mapping[str, float], rng: np.random.Generator) -> Layers:
+    """Where skin is thin or well supplied it is redder; patches of several sizes."""
+    light = 1.0 - 0.65 * look["melanin"]
+    calm = 1 - 0.5 * min(1.0, look["liner"] * 2)  # foundation evens the skin
+    red = light * (0.6 + 0.4 * look["redness"])
+    ears = spot(face, 0.85, 7.1, 0.14, 0.3) * ramp(0.6, 0.2, face.z)
+    patches = noise(rng, SKIN_SIZE, (14, 14), 2)
+    cheeks = spot(face, 0.43, 6.96, 0.20, 0.16) * (1 + 0.35 * patches)
+    nose = spot(face, 0.0, 6.93, 0.13, 0.11) * (0.35 + 0.9 * look["nose_red"])
+    wings = spot(face, 0.155, 6.87, 0.045, 0.06)
+    return [
+        (cheeks * red * calm, 0.75 * _BLOOD),
+        (nose * red * calm, 0.75 * _BLOOD),
+        (wings * light, 0.7 * _BLOOD),
+        (spot(face, 0.0, 6.29, 0.16, 0.10) * red, 0.35 * _BLOOD),
+        (ears * light, 0.9 * _BLOOD),
+        (spot(face, 0.0, 7.62, 0.45, 0.2), (0.015, 0.01, -0.05)),  # foreheads are yellower
+        (patches * look["mottling"] * calm * light, 0.16 * _BLOOD),
+        (noise(rng, SKIN_SIZE, (52, 52), 2) * look["mottling"] * calm, 0.12 * _BLOOD),
+    ]
+
+
+def _pigment(face: Face, look: Mapping[str, float], rng: np.random.Generator) -> Layers:
+    """Melanin: lids, uneven tan, freckles, sun spots, moles; and the shade of furrows."""
+    tone = look["melanin"]
+    lid = spot(face, 0.31, 7.35, 0.17, 0.045)
+    bags = ramp(0.0, 0.035, face.lid) * ramp(0.14, 0.05, face.lid) * ramp(7.29, 7.24, face.y)
+    inner = 0.6 + 0.4 * ramp(0.40, 0.22, face.side)
+    crease = np.exp(-(((face.y - _lid_crease(face)) / 0.009) ** 2)) * _lid_span(face)
+    rim = ramp(0.022, 0.004, face.lid) * (face.lid < 0.03)
+    return [
+        (lid * (0.5 + tone), 0.30 * _MELANIN + 0.35 * _BLOOD),
+        (bags * inner * look["bags"] * (face.z > 1.0), (-0.17, -0.27, -0.20)),
+        (crease * look["lid_crease"], 1.1 * _SHADE),
+        (rim, (-0.22, -0.38, -0.34)),
+        (face.cavity, 1.5 * _SHADE),
+        (ramp(6.32, 6.12, face.y) * ramp(0.0, 0.5, face.z), 0.9 * _SHADE),  # under the chin
+        (noise(rng, SKIN_SIZE, (26, 26), 3) * look["mottling"], 0.07 * _MELANIN),
+        (noise(rng, SKIN_SIZE, (150, 150), 2) * look["mottling"], 0.045 * _MELANIN),
+        (_freckles(face, rng) * look["freckles"], 1.0 * _MELANIN),
+        (_sun_spots(face, rng) * look["sun_spots"] * (1 - tone), 0.75 * _MELANIN),
+        (_moles(face, rng, int(look["moles"])), (-0.6, -0.9, -1.0)),
+    ]
+
+
+def _lid_crease(face: Face) -> Floats:
+    """Height of the fold above the upper lid."""
+    return np.asarray(7.366 - 1.1 * (face.side - 0.30) ** 2, np.float32)
+
+
+def _lid_span(face: Face) -> Floats:
+    return ramp(0.16, 0.22, face.side) * ramp(0.48, 0.42, face.side) * (face.z > 0.9)
+
+
+def _make_up(face: Face, look: Mapping[str, float]) -> Layers:
+    """Blush, eye shadow, liner."""
+    upper = ramp(7.285, 7.30, face.y) * (face.z > 1.0)
+    shadow = upper * ramp(0.075, 0.02, face.lid) + 0.5 * spot(face, 0.36, 7.385, 0.13, 0.045)
+    line = upper * ramp(0.026 + 0.014 * look["liner"], 0.014, face.lid)
+    wing = spot(face, 0.475, 7.315, 0.035, 0.012) * max(look["liner"] - 0.6, 0)
+    lower = (1 - upper) * ramp(0.022, 0.012, face.lid) * (face.lid < 0.05)
+    hue = _EYE_SHADOWS[int(look["shadow_hue"] * 3.999)]
+    blush = spot(face, 0.47, 7.00, 0.17, 0.12) * look["blush"] * (1 - 0.5 * look["melanin"])
+    return [
+        (blush, 0.8 * _BLOOD),
+        (np.minimum(shadow, 1), hue * look["eye_shadow"]),
+        (np.maximum(line, 2 * wing) * look["liner"], (-2.0, -2.0, -1.9)),
+        (lower * look["liner"], (-0.5, -0.55, -0.5)),
+    ]
+
+
+def _colour_lips(logs: Floats, face: Face, look: Mapping[str, float], lip: Floats) -> Floats:
+    """Lips: the skin's colour with more blood, mixed towards a lipstick; the line between them."""
+    tone = look["melanin"]
+    natural = np.array([-0.14, -0.60, -0.42]) * (1 - tone) + np.array([-0.14, -0.30, -0.10]) * tone
+    inner = np.exp(-((face.side / 0.16) ** 2) - ((face.y - 6.575) / 0.03) ** 2)
+    logs = logs + lip[..., None] * np.asarray(natural - 0.22 * look["lip_dark"], np.float32)
+    logs += (lip * inner)[..., None] * np.array([0.10, 0.02 + 0.1 * tone, 0.04], np.float32)
+    stick = _LIPSTICKS[int(look["shadow_hue"] * 5.999)] * (1 - 0.35 * tone)
+    strength = max(look["lip_tint"] - 0.4, 0.0) / 0.6
+    logs = _mix(logs, lip * strength**0.7 * 0.85, stick)
+    reach = (face.side < 0.25) & (face.z > 1.2)
+    line = np.exp(-(((face.y - MOUTH_LINE) / 0.009) ** 2)) * reach
+    corners = spot(face, 0.262, 6.612, 0.022, 0.016)
+    dark = (line * 0.45 + corners * 0.5)[..., None] * (0.8, 1.1, 1.1)
+    return np.asarray(logs - dark, np.float32)
+
+
+def _colour_beard(logs: Floats, beard: Beard, person: Person, lip: Floats) -> Floats:
+    """Hairs over the shade of those still in the skin; dark hair shows more."""
+    hair = np.asarray(person.hair_rgb) * (0.85, 0.80, 0.78) + 0.006
+    dark = float(np.clip(np.log(0.45 / hair.mean()) / 3.5, 0, 1))
+    bare = 1 - 0.9 * lip
+    shade = (beard.ground * bare * dark)[..., None] * (-0.30, -0.24, -0.17)
+    logs = np.asarray(logs + shade, np.float32)
+    if person.beard > 0:
+        logs = _mix(logs, beard.ground * bare * dark * min(0.6, person.beard), hair * 1.3)
+        logs = _mix(logs, np.minimum(beard.hairs * bare, 0.93), hair)
+    return logs
 
 
 def _freckles(face: Face, rng: np.random.Generator) -> Floats:
-    dots = cv2.GaussianBlur((rng.random(face.x.shape) > 0.992).astype(np.float32), (0, 0), 1.2)
-    place = spot(face, 0.30, 7.05, 0.32, 0.17)
-    return np.asarray(dots / dots.max() * place, np.float32)
+    """Dots of two sizes on nose and cheeks, sparser on the forehead."""
+    total = np.zeros_like(face.x)
+    for share, blur in ((0.006, 0.8), (0.0018, 1.4)):
+        dots = (rng.random(face.x.shape) < share).astype(np.float32)
+        dots *= rng.uniform(0.4, 1.0, face.x.shape).astype(np.float32)
+        total += cv2.GaussianBlur(dots, (0, 0), blur) * (2 * np.pi * blur * blur)
+    place = spot(face, 0.26, 7.04, 0.30, 0.15) + 0.35 * spot(face, 0.1, 7.6, 0.45, 0.22)
+    return np.asarray(np.minimum(total, 1.2) * place, np.float32)
+
+
+def _sun_spots(face: Face, rng: np.random.Generator) -> Floats:
+    """Blots of age on forehead, temples and cheekbones."""
+    blots = ramp(1.55, 2.3, noise(rng, SKIN_SIZE, (70, 70), 2))
+    place = spot(face, 0.52, 7.12, 0.22, 0.22) + spot(face, 0.25, 7.68, 0.4, 0.16)
+    return np.asarray(blots * np.minimum(place, 1), np.float32)
 
 
 def _moles(face: Face, rng: np.random.Generator, count: int) -> Floats:
@@ -202,40 +239,47 @@ def _moles(face: Face, rng: np.random.Generator, count: int) -> Floats:
     for _ in range(count):
         x, y = rng.uniform(-0.5, 0.5), rng.uniform(6.4, 7.7)
         distance = (face.x - x) ** 2 + (face.y - y) ** 2
-        total += np.exp(-distance / 0.011**2) * (face.z > 0.5) * rng.uniform(0.3, 0.9)
+        size = rng.uniform(0.007, 0.014)
+        total += np.exp(-distance / size**2) * (face.z > 0.5) * rng.uniform(0.3, 0.9)
     return np.minimum(total, 1)
 
 
-def _wrinkles(face: Face) -> Floats:
-    """Fine lines of age: forehead, beside the eyes, from nose to mouth."""
-    waves = 0.012 * np.sin(face.x * 9)
-    forehead = sum(np.exp(-(((face.y - y - waves) / 0.010) ** 2)) for y in (7.60, 7.67, 7.74))
-    fold_x = np.interp(face.y, (6.58, 6.72, 6.88), (0.33, 0.27, 0.19))
-    fold = (
-        np.exp(-(((face.side - fold_x) / 0.014) ** 2))
-        * ramp(6.54, 6.64, face.y)
-        * ramp(6.92, 6.84, face.y)
+def _relief(
+    face: Face,
+    look: Mapping[str, float],
+    lip: Floats,
+    beard: Beard | None,
+    rng: np.random.Generator,
+) -> tuple[Floats, Floats, Floats]:
+    """Height (dm), gloss and roughness, f32[512,512] each."""
+    pores = noise(rng, SKIN_SIZE, (220, 220), 2)
+    oily = np.minimum(
+        spot(face, 0.0, 7.60, 0.34, 0.20)
+        + spot(face, 0.0, 7.08, 0.07, 0.22)
+        + spot(face, 0.0, 6.95, 0.11, 0.08)
+        + 0.4 * spot(face, 0.44, 7.10, 0.14, 0.07)
+        + 0.7 * spot(face, 0.0, 6.32, 0.12, 0.08),
+        1.0,
     )
-    angle = np.arctan2(face.y - 7.28, face.side - 0.40)
-    crow = np.cos(angle * 12) ** 6 * spot(face, 0.56, 7.27, 0.06, 0.08) * (np.abs(angle) < 0.8)
-    total = forehead * (face.side < 0.4) * 0.5 + fold * 0.9 + crow * 0.6
-    return np.asarray(total * (face.z > 0.6), np.float32)
-
-
-def _beard(face: Face, rng: np.random.Generator) -> Floats:
-    """Where a beard grows, with the grain of its hairs."""
-    cheek_line = np.interp(face.side, (0.0, 0.25, 0.45, 0.62, 0.72), (6.60, 6.66, 6.74, 6.98, 7.15))
-    jaw = (
-        ramp(0.03, -0.07, face.y - cheek_line) * ramp(6.02, 6.18, face.y) * ramp(0.05, 0.4, face.z)
+    coarse = 0.4 + 0.6 * spot(face, 0.2, 7.0, 0.3, 0.2)
+    height = 0.0006 * look["pores"] * coarse * pores * (1 - lip)
+    across_lips = noise(rng, SKIN_SIZE, (8, 190), 1)
+    height += lip * (0.0022 * across_lips)
+    height += 0.010 * cv2.GaussianBlur(lip, (0, 0), 2.5)
+    height -= (
+        0.007
+        * np.exp(-(((face.y - _lid_crease(face)) / 0.010) ** 2))
+        * (_lid_span(face) * look["lid_crease"])
     )
-    gap = np.exp(-(((face.side / 0.27) ** 2 + ((face.y - 6.615) / 0.115) ** 2) ** 3))
-    moustache_low = np.interp(face.side, *_LIP_TOP) - 0.005
-    moustache = ramp(0.0, 0.02, face.y - moustache_low) * ramp(
-        6.815, 6.775, face.y + 0.25 * np.maximum(face.side - 0.1, 0)
+    gloss = (
+        0.24 + 0.34 * oily * look["oil"] + 0.04 * pores * coarse + lip * (0.1 + 0.5 * look["gloss"])
     )
-    moustache *= ramp(0.33, 0.27, face.side) * (face.z > 1.2)
-    grain = np.clip(0.85 + 0.12 * noise(rng, SKIN_SIZE, (128, 128), 2), 0.4, 1.2)
-    return np.asarray(np.maximum(jaw * (1 - gap), moustache) * grain, np.float32)
+    roughness = look["roughness"] + 0.08 - 0.12 * oily * look["oil"]
+    roughness -= lip * (0.06 + 0.16 * look["gloss"])
+    if beard is not None:
+        height += 0.004 * beard.hairs
+        gloss *= 1 - 0.7 * beard.hairs
+    return height.astype(np.float32), gloss.astype(np.float32), roughness.astype(np.float32)
 
 
 def _scalp(face: Face, line: Hairline, rng: np.random.Generator) -> Floats:

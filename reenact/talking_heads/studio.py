@@ -8,10 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from reenact.talking_heads import strands
+from reenact.talking_heads.face_map import Face
 from reenact.talking_heads.head_data import HeadData
 from reenact.talking_heads.landmarks import LandmarkFinder
 from reenact.talking_heads.motion import neutral_motion
-from reenact.talking_heads.paint import eye_centres, eye_coordinates, paint_person
+from reenact.talking_heads.paint import (
+    eye_centres,
+    eye_coordinates,
+    metered,
+    paint_person,
+    tooth_coordinates,
+)
 from reenact.talking_heads.person import Person
 from reenact.talking_heads.raster import (
     MATERIALS,
@@ -31,7 +38,6 @@ from reenact.talking_heads.scene import (
     window_camera,
 )
 from reenact.talking_heads.shade import Buffers, shade
-from reenact.talking_heads.skin import Face
 from reenact.talking_heads.surfaces import Shot
 
 _OCCLUSION_REACH = 0.065  # dm
@@ -71,6 +77,7 @@ class Studio:
         self.neutral = self.rig.pose(still.units[0], still.head[0], still.gaze[0])
         self.camera: Camera = window_camera(self.neutral, size, zoom, shift)
         self._paint = paint_person(person, self.rig.parts, _face(data, self.rig.parts[0]))
+        self._light = metered(self.scene.light, self._paint)
         self._mesh, self._drawn = _assemble(self.rig.parts)
         self._alphas = (self._paint.lash, np.ascontiguousarray(self._paint.hair[..., 0]))
         samples = size * SAMPLES
@@ -100,6 +107,7 @@ class Studio:
             posed.jaw,
             light_matrix,
             _OCCLUSION_REACH * self.camera.pixels_per_dm * SAMPLES,
+            self._paint.creases + self._paint.crease_gain * posed.creases,
         )
         buffers = Buffers(self._depth, self._index, self._shadow, screen, positions, normals)
         n = self.size
@@ -112,7 +120,7 @@ class Studio:
             buffers,
             self._mesh,
             self._paint,
-            self.scene.light,
+            self._light,
             shot,
             self.scene.background,
             rgb,
@@ -164,6 +172,8 @@ def _assemble(parts: list[Part]) -> tuple[Geometry, npt.NDArray[np.int64]]:
                 uv = eye_coordinates(part.rest)
             elif part.name == "lash":
                 uv = strands.lash_coordinates(part.rest, part.triangles, eyes)
+            elif part.name == "teeth":
+                uv = tooth_coordinates(part.rest, part.triangles)
             triangles.append(kept + count)
             materials.append(np.full(len(kept), MATERIALS[part.name], np.uint8))
             uvs.append(uv)

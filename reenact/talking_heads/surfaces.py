@@ -18,7 +18,7 @@ LABELS = {"background": 0, "hair": 1, "skin": 2, "brow": 3, "eye": 4, "mouth": 5
 
 HEAD_AXIS = 0.35  # z (dm) of the upright axis that the skin is unrolled around
 SKIN_TOP, SKIN_HEIGHT = 8.15, 2.85  # y range (dm) of the skin map
-IRIS_SPAN = 1.3  # the iris map reaches this many iris radii from its centre
+IRIS_SPAN = 2.2  # the iris map reaches this many iris radii from its centre: all the white seen
 
 _UNROLL = 1.6  # how much denser the skin map is in front than behind
 
@@ -26,19 +26,23 @@ _UNROLL = 1.6  # how much denser the skin map is in front than behind
 class Paint(NamedTuple):
     """A person's colours in linear light, f32: maps [H,W,C] and single colours [3]."""
 
-    skin: Floats  # [512,512,4] albedo and gloss, unrolled by `skin_coordinates`
+    skin: Floats  # [512,512,7] unrolled by `skin_coordinates`: albedo, gloss, roughness, slopes
     marks: Bytes  # [512,512] label of the skin: skin, brow or mouth
-    iris: Floats  # [128,128,3]
+    folds: Floats  # [512,512,3] slopes and darkness of the folds pressed in fully
+    fold: Bytes  # [512,512] which of creases.FOLDS lies there
+    creases: Floats  # [K] how deep the folds are at rest
+    crease_gain: float  # how much an expression adds
+    iris: Floats  # [192,192,3]
     lash: Floats  # [h,w] alpha
     hair: Floats  # [h,w,4] alpha and colour of locks
     hair_lean: float  # how far the normals of hair lean outwards from the head
     lash_colour: Floats
     tooth: Floats
+    gum: Floats
     tongue: Floats
     cloth: Floats  # [2,3]: ground and stripe
     stripes: float  # per dm; 0 = plain
     frame: Floats
-    roughness: float
     eye_radius: float  # dm
 
 
@@ -63,6 +67,7 @@ class Shot(NamedTuple):
     jaw: float
     shadow_matrix: Floats  # [3,4] position -> x, y (texels) and affine depth in the shadow map
     reach: float  # radius of the ambient occlusion in samples
+    creases: Floats  # [K] how deep the folds are now, left and right in turn, see creases.CREASES
 
 
 @inlined
@@ -91,68 +96,123 @@ def put(
 
 
 @inlined
-def skin_surface(at: Floats, paint: Paint, texel: Floats, surface: Floats) -> int:
-    """Albedo and gloss from the skin map; returns the label found there."""
+def skin_surface(
+    at: Floats, fine: Floats, paint: Paint, shot: Shot, texel: Floats, surface: Floats
+) -> int:
+    """Colour, shine and relief from the skin map and its folds; returns the label found there."""
     u, v = skin_coordinates(at[8], at[9], at[10])
-    bilinear(paint.skin, u, v, texel)
-    put(surface, texel, 1.0, texel[3], paint.roughness, 0.12)
-    surface[6] = 0.36
-    surface[7] = 0.20
+    bilinear(paint.skin, u, v, texel[0:7])
+    bilinear(paint.folds, u, v, texel[7:10])
     n = paint.marks.shape[0]
     row, column = min(max(int(v * n), 0), n - 1), min(max(int(u * n), 0), n - 1)
+    fold = 2 * int(paint.fold[row, column])
+    right = smooth(-0.10, 0.10, -at[8])
+    depth = shot.creases[fold] * (1.0 - right) + shot.creases[fold + 1] * right
+    put(surface, texel, 1.0, texel[3], texel[4], 0.12)
+    surface[6] = 0.36
+    surface[7] = 0.20
+    dark = depth * texel[9]
+    surface[0] *= 1.0 - 0.26 * dark
+    surface[1] *= 1.0 - 0.36 * dark
+    surface[2] *= 1.0 - 0.36 * dark
+    surface[3] *= 1.0 - 0.7 * min(dark, 1.0)
+    surface[5] = 1.0 - 0.25 * min(dark, 1.0)
+    tilt(at, fine, shot, texel[5] + depth * texel[7], texel[6] + depth * texel[8])
     return int(paint.marks[row, column])
 
 
 @inlined
-def eye_surface(at: Floats, paint: Paint, shot: Shot, texel: Floats, surface: Floats) -> None:
-    """Iris or white, darker under the lids and in the corners; the normal becomes a ball's."""
-    left = (
-        (at[0] - shot.eye_left[0]) ** 2
-        + (at[1] - shot.eye_left[1]) ** 2
-        + (at[2] - shot.eye_left[2]) ** 2
-    )
-    right = (
-        (at[0] - shot.eye_right[0]) ** 2
-        + (at[1] - shot.eye_right[1]) ** 2
-        + (at[2] - shot.eye_right[2]) ** 2
-    )
+def tilt(at: Floats, fine: Floats, shot: Shot, left: float, up: float) -> None:
+    """fine[0:3] = the normal where the relief rises to the left and upwards by these slopes.
+
+    The directions are those of the skin's unrolled rest pose, turned with the head.
+    """
+    z = at[10] - HEAD_AXIS
+    scale = left / math.sqrt(at[8] * at[8] + z * z + 1e-6)
+    for c in range(3):
+        towards = shot.head[c, 0] * z - shot.head[c, 2] * at[8]
+        fine[c] = at[3 + c] - scale * towards - up * shot.head[c, 1]
+    normalise(fine[0:3])
+
+
+@inlined
+def eye_surface(
+    at: Floats,
+    fine: Floats,
+    view: Floats,
+    paint: Paint,
+    shot: Shot,
+    lids: tuple[float, float],
+    texel: Floats,
+    surface: Floats,
+) -> None:
+    """Iris or white on a ball; a cornea bulges over the iris, which lies deeper and is hollow.
+
+    lids: how far the upper and the lower lid are, 0 at the lid .. 1.
+    """
+    left = right = 0.0
+    for c in range(3):
+        left += (at[c] - shot.eye_left[c]) ** 2
+        right += (at[c] - shot.eye_right[c]) ** 2
     centre = shot.eye_left if left < right else shot.eye_right
     for c in range(3):
         at[3 + c] = at[c] - centre[c]
-    x = (
-        shot.head[0, 0] * at[3] + shot.head[1, 0] * at[4] + shot.head[2, 0] * at[5]
-    ) / paint.eye_radius
-    y = (
-        shot.head[0, 1] * at[3] + shot.head[1, 1] * at[4] + shot.head[2, 1] * at[5]
-    ) / paint.eye_radius
+    x = shot.head[0, 0] * at[3] + shot.head[1, 0] * at[4] + shot.head[2, 0] * at[5]
+    inner = (-x if left < right else x) / paint.eye_radius
+    normalise(at[3:6])
+    r2 = at[6] * at[6] + at[7] * at[7]
+    inside = 1.0 - smooth(0.85, 1.1, r2)
+    facing = max(at[3] * view[0] + at[4] * view[1] + at[5] * view[2], 0.3)
+    shift_x = shift_y = 0.0
+    for c in range(3):  # refraction: the iris is seen as if it lay deeper
+        along = view[c] / facing - at[3 + c]
+        shift_x += along * shot.head[c, 0]
+        shift_y += along * shot.head[c, 1]
+        bulge = (at[6] * shot.head[c, 0] + at[7] * shot.head[c, 1]) * inside
+        fine[c] = at[3 + c] + 0.23 * bulge
+        at[3 + c] -= 0.75 * bulge
+    normalise(fine[0:3])
     normalise(at[3:6])
     span = 0.5 / IRIS_SPAN
-    bilinear(paint.iris, 0.5 + span * at[6], 0.5 - span * at[7], texel)
-    put(surface, texel, 1.0, 0.9, 0.14, 0.2)
-    open_ = (
-        1.0
-        - 0.60 * smooth(0.12, 0.75, y)
-        - 0.25 * smooth(0.25, 0.8, -y)
-        - 0.30 * smooth(0.45, 1.0, abs(x))
+    deep = 0.30 * max(1.0 - r2, 0.0)
+    bilinear(
+        paint.iris,
+        0.5 + span * (at[6] - deep * shift_x),
+        0.5 - span * (at[7] - deep * shift_y),
+        texel,
     )
-    surface[5] = max(open_, 0.2)
+    put(surface, texel, 1.0, 0.9, 0.16, 0.35)
+    pink = smooth(0.78, 0.98, inner)
+    shade = (0.42 + 0.58 * smooth(-0.1, 1.0, lids[0])) * (0.78 + 0.22 * smooth(-0.2, 0.7, lids[1]))
+    shade *= 1.0 - 0.35 * smooth(0.55, 1.0, abs(inner))
+    surface[0] *= 1.0 - 0.15 * pink
+    surface[1] *= 1.0 - 0.55 * pink
+    surface[2] *= 1.0 - 0.55 * pink
+    surface[5] = shade
 
 
 @inlined
 def mouth_surface(m: int, at: Floats, paint: Paint, shot: Shot, surface: Floats) -> None:
-    """Teeth, tongue and cavity: darker the deeper they lie and the further from the middle."""
+    """Teeth, gums, tongue and cavity: darker the deeper they lie and the further from the middle.
+
+    Of teeth at[6] tells tooth (1) from gum (0), at[7] runs from a tooth's root (0) to its tip (1).
+    """
     x, y, z = at[0] - shot.mouth[0], at[1] - shot.mouth[1], at[2] - shot.mouth[2]
     side = abs(shot.head[0, 0] * x + shot.head[1, 0] * y + shot.head[2, 0] * z)
     front = shot.head[0, 2] * x + shot.head[1, 2] * y + shot.head[2, 2] * z
-    colour = paint.tooth
+    deep = smooth(-0.50, -0.03, front) * (1.0 - 0.72 * smooth(0.10, 0.30, side))
     if m != TEETH:
-        colour = paint.tongue
-    put(surface, colour, 0.55 if m == CAVITY else 1.0, 0.5, 0.3, 0.3)
-    surface[5] = (
-        smooth(-0.55, -0.02, front)
-        * (0.6 + 0.5 * shot.jaw)
-        * (1.0 - 0.7 * smooth(0.12, 0.32, side))
-    )
+        put(surface, paint.tongue, 0.45 if m == CAVITY else 0.85, 0.5, 0.35, 0.3)
+        surface[5] = deep * deep * (0.6 + 0.4 * shot.jaw)
+        return
+    put(surface, paint.tooth if at[6] > 0.5 else paint.gum, 1.0, 0.6, 0.3, 0.3)
+    if at[6] > 0.5:  # yellower at the root, greyer at the translucent tip
+        root = 1.0 - smooth(0.0, 0.5, at[7])
+        tip = smooth(0.75, 1.0, at[7])
+        surface[0] *= 1.0 - 0.10 * tip
+        surface[1] *= 1.0 - 0.06 * root - 0.06 * tip
+        surface[2] *= 1.0 - 0.18 * root
+    surface[5] = deep * (0.72 + 0.28 * shot.jaw)
 
 
 @inlined
