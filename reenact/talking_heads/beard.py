@@ -13,14 +13,16 @@ from reenact.talking_heads.strands import noise
 BEARD_STYLES = ("full", "goatee", "moustache", "circle", "chinstrap")
 STYLE_ODDS = (0.62, 0.10, 0.08, 0.12, 0.08)
 _SCALE = 3  # hairs are drawn this much larger
+_LEVELS = (110, 230, 70, 160, 255, 90)
 _FRACTION = 4  # bits of cv2's sub-pixel coordinates
 
 
 class Beard(NamedTuple):
-    """How much of the skin hairs cover, and how much grows there at all; f32[512,512], 0..1."""
+    """What grows on each texel, f32[512,512] in 0..1."""
 
-    hairs: Floats
-    ground: Floats
+    hairs: Floats  # how much of it hairs cover
+    ground: Floats  # how dense they are around it
+    tone: Floats  # how bright its hairs are beside others
 
 
 def grow_beard(face: Face, rng: np.random.Generator, beard: float, style: str) -> Beard:
@@ -28,16 +30,17 @@ def grow_beard(face: Face, rng: np.random.Generator, beard: float, style: str) -
     place = _place(face, rng, style)
     soft = _blurred(place, 3.0)
     if beard <= 0:
-        return Beard(np.zeros_like(place), np.asarray(0.35 * soft, np.float32))
+        nothing = np.zeros_like(place)
+        return Beard(nothing, np.asarray(0.35 * soft, np.float32), nothing)
     # Hairs shrink towards the edge of the beard and get fewer there.
     count = int(9000 + 12000 * min(beard, 1.0))
     length = 0.010 + 0.055 * beard**1.3  # dm
-    hairs = np.minimum(1.6 * _hairs(face, soft, rng, count, length), 1)
-    hairs = np.asarray(hairs * min(0.4 + 0.8 * beard, 1), np.float32)
+    tone = _hairs(face, soft, rng, count, length)
+    hairs = np.asarray(np.minimum(2.5 * tone, 1) * min(0.4 + 0.8 * beard, 1), np.float32)
     if beard < 0.3:  # cut hairs are finer than a texel
         hairs = _blurred(hairs, 0.7)
     ground = np.clip(0.35 * soft + _blurred(hairs, 3.0), 0, 1)
-    return Beard(hairs, np.asarray(ground, np.float32))
+    return Beard(hairs, np.asarray(ground, np.float32), tone)
 
 
 def _blurred(picture: Floats, sigma: float) -> Floats:
@@ -53,7 +56,7 @@ def _place(face: Face, rng: np.random.Generator, style: str) -> Floats:
     )
     cheeks = (
         ramp(0.05, -0.10, y - cheek_line)
-        * ramp(6.13, 6.24, y - 0.3 * side)
+        * ramp(6.17, 6.29, y - 0.3 * side)
         * ramp(0.0, 0.35, face.z)
     )
     lip_line = lip_top(side)
@@ -85,7 +88,7 @@ def _mouth_distance(face: Face) -> Floats:
 def _hairs(
     face: Face, density: Values, rng: np.random.Generator, count: int, length: float
 ) -> Floats:
-    """Draw hairs with roots where they are likely; how much of each texel they cover, 0..1."""
+    """Draw hairs with roots where they are likely; how much light they give, 0..1."""
     total = np.cumsum(density, dtype=np.float64).ravel()
     texel = np.searchsorted(total, rng.random(count) * total[-1])
     row, column = np.divmod(np.minimum(texel, density.size - 1), SKIN_SIZE)
@@ -98,9 +101,9 @@ def _hairs(
     tip = middle + 0.5 * reach[:, None] * np.stack([np.sin(bend), np.cos(bend)], 1)
     paths = np.stack([root, middle, tip], 1) * (1 << _FRACTION)
     canvas = np.zeros((SKIN_SIZE * _SCALE,) * 2, np.uint8)
-    shades = np.array_split(paths.round().astype(np.int32), 3)
-    for shade, level in zip(shades, (150, 200, 255), strict=True):
-        cv2.polylines(canvas, list(shade), False, level, 1, cv2.LINE_AA, _FRACTION)
+    bundles = np.array_split(paths.round().astype(np.int32), 2 * len(_LEVELS))
+    for bundle, level in zip(bundles, 2 * _LEVELS, strict=True):
+        cv2.polylines(canvas, list(bundle), False, level, 1, cv2.LINE_AA, _FRACTION)
     small = cv2.resize(canvas, (SKIN_SIZE, SKIN_SIZE), interpolation=cv2.INTER_AREA)
     return np.asarray(small.astype(np.float32) / 255)
 

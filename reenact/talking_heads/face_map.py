@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from reenact.talking_heads.head_data import HeadData
 from reenact.talking_heads.raster import CLOTH, Floats, Ints, visibility
-from reenact.talking_heads.rig import Part
 from reenact.talking_heads.surfaces import HEAD_AXIS, SKIN_HEIGHT, SKIN_TOP, skin_coordinates
 
 Values = npt.NDArray[np.floating[Any]]
@@ -36,14 +36,16 @@ class Face:
     lid: distance from the eyes' openings, dm; texel: width of a texel, dm (its height: TEXEL_DOWN).
     """
 
-    def __init__(self, skin: Part) -> None:
+    def __init__(self, data: HeadData) -> None:
+        """The whole skin, whatever clothes hide of it: everybody must get the same map."""
         n = SKIN_SIZE
-        rest = np.ascontiguousarray(skin.rest, np.float32)
+        mesh = data.meshes["skin"]
+        rest = np.ascontiguousarray(mesh.fit(data.base)[mesh.position_of], np.float32)
         flat = np.array([skin_coordinates(*p) for p in rest.astype(np.float64)], np.float32)
         radius = np.hypot(rest[:, 0], rest[:, 2] - HEAD_AXIS)
         screen = np.column_stack([flat * n, radius + 1.0]).astype(np.float32)
-        across = np.ptp(flat[skin.triangles, 0], axis=1)
-        triangles = np.ascontiguousarray(skin.triangles[across < 0.3])
+        across = np.ptp(flat[mesh.triangles, 0], axis=1)
+        triangles = np.ascontiguousarray(mesh.triangles[across < 0.3])
         index = _seen(triangles, screen, flat)
         self.x, self.y, self.z = _positions(triangles, screen, rest, index)
         self.side = np.abs(self.x)

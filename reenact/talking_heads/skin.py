@@ -99,9 +99,14 @@ def _albedo(
     base = np.array([np.interp(tone, _TONES, np.log(_SKIN[:, c])) for c in range(3)])
     base += look["warmth"] * np.array([0.02, 0.01, -0.08]) + 0.22 * look["redness"] * _BLOOD
     layers = _blood(face, look, rng) + _pigment(face, look, rng) + _make_up(face, look)
-    masks = np.stack([mask.astype(np.float32) for mask, _ in layers])
-    logs = np.tensordot(masks, np.array([c for _, c in layers], np.float32), (0, 0))
-    logs += base.astype(np.float32)
+    planes = np.empty((3, *face.x.shape), np.float32)
+    for plane, start, shares in zip(planes, base, zip(*(c for _, c in layers)), strict=True):
+        plane[:] = start
+        for (mask, _), share in zip(
+            layers, shares, strict=True
+        ):  # BLAS is not bit for bit the same
+            plane += mask * np.float32(share)
+    logs = np.ascontiguousarray(np.moveaxis(planes, 0, -1))
     logs = _colour_lips(logs, face, look, lip)
     if beard is not None:
         logs = _colour_beard(logs, beard, person, lip)
@@ -212,7 +217,8 @@ def _colour_beard(logs: Floats, beard: Beard, person: Person, lip: Floats) -> Fl
     logs = np.asarray(logs + shade, np.float32)
     if person.beard > 0:
         logs = _mix(logs, beard.ground * bare * dark * min(0.6, person.beard), hair * 1.3)
-        logs = _mix(logs, np.minimum(beard.hairs * bare, 0.93), hair)
+        logs = _mix(logs, np.minimum(beard.hairs * bare, 0.88), hair)
+        logs += (beard.hairs * bare * (1.5 * beard.tone - 0.55))[..., None]
     return logs
 
 

@@ -76,7 +76,7 @@ class Studio:
         still = neutral_motion(1)
         self.neutral = self.rig.pose(still.units[0], still.head[0], still.gaze[0])
         self.camera: Camera = window_camera(self.neutral, size, zoom, shift)
-        self._paint = paint_person(person, self.rig.parts, _face(data, self.rig.parts[0]))
+        self._paint = paint_person(person, self.rig.parts, _face(data))
         self._light = metered(self.scene.light, self._paint)
         self._mesh, self._drawn = _assemble(self.rig.parts)
         self._alphas = (self._paint.lash, np.ascontiguousarray(self._paint.hair[..., 0]))
@@ -150,10 +150,10 @@ class Studio:
 _faces: dict[int, Face] = {}
 
 
-def _face(data: HeadData, skin: Part) -> Face:
+def _face(data: HeadData) -> Face:
     """The skin map's positions: the same for everybody, so made once per data."""
     if id(data) not in _faces:
-        _faces[id(data)] = Face(skin)
+        _faces[id(data)] = Face(data)
     return _faces[id(data)]
 
 
