@@ -54,11 +54,9 @@ def _place(face: Face, rng: np.random.Generator, style: str) -> Floats:
     cheek_line = np.interp(
         side, (0.0, 0.22, 0.36, 0.50, 0.62, 0.72), (6.60, 6.62, 6.66, 6.80, 7.02, 7.18)
     )
-    cheeks = (
-        ramp(0.05, -0.10, y - cheek_line)
-        * ramp(6.17, 6.29, y - 0.3 * side)
-        * ramp(0.0, 0.35, face.z)
-    )
+    jaw_line = np.interp(side, (0, 0.2, 0.4, 0.5, 0.6, 0.7), (6.17, 6.19, 6.30, 6.40, 6.6, 6.8))
+    cheeks = ramp(0.05, -0.10, y - cheek_line) * ramp(0.0, 0.35, face.z)
+    cheeks = cheeks * ramp(-0.06, 0.02, y - jaw_line) * (1 - 0.7 * face.cavity)
     lip_line = lip_top(side)
     moustache = ramp(0.0, 0.016, face.y - lip_line) * ramp(6.85, 6.80, y + 0.22 * side)
     moustache *= ramp(0.36, 0.26, side) * (face.z > 1.1) * (0.7 + 0.3 * ramp(0.01, 0.05, side))

@@ -25,8 +25,11 @@ _PRESSED: Mapping[str, tuple[Mapping[str, float], float]] = {
     "forehead": ({"*OuterBrowUp": 0.75, "*InnerBrowUp": 0.65, "*BrowDown": -0.5}, 0.30),
     "frown": ({"*BrowDown": 0.8, "~BrowDown": 0.35, "*InnerBrowUp": 0.15}, 0.10),
     "nose": ({"NoseWrinkler": 1.0, "*BrowDown": 0.15}, 0.15),
-    "crow": ({"*CheekUp": 0.6, "*LowerLidUp": 0.55, "Mouth*PullUp": 0.3}, 0.22),
-    "under_eye": ({"*LowerLidUp": 0.7, "*CheekUp": 0.5, "NoseWrinkler": 0.2}, 0.20),
+    "crow": ({"*LowerLidUp": 0.7, "Mouth*PullUp": 0.8, "*CheekUp": 0.4}, 0.30),
+    "under_eye": (
+        {"*LowerLidUp": 0.8, "Mouth*PullUp": 0.4, "*CheekUp": 0.4, "NoseWrinkler": 0.2},
+        0.25,
+    ),
     "nasolabial": (
         {
             **{"Mouth*PullUp": 1.1, "Mouth*PullSide": 0.5, "*CheekUp": 0.2},
@@ -36,7 +39,10 @@ _PRESSED: Mapping[str, tuple[Mapping[str, float], float]] = {
     ),
     "mouth": ({"Mouth*PullSide": 1.0, "Mouth*PullUp": 0.6, "Mouth*PullDown": 0.5}, 0.30),
     "chin": ({"lowerLipUp": 1.1, "Mouth*PullDown": 0.3}, 0.15),
-    "lips": ({"LipsKiss": 1.0, "lowerLipBackward": 0.3, "UpperLipBackward": 0.3}, 0.20),
+    "lips": (
+        {"LipsKiss": 1.0, "LipsPress": 0.3, "lowerLipBackward": 0.3, "UpperLipBackward": 0.3},
+        0.20,
+    ),
     "neck": ({"Mouth*Platysma": 1.0}, 0.20),
 }
 # What age leaves of each fold, 0..1.

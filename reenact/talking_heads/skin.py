@@ -100,12 +100,13 @@ def _albedo(
     base += look["warmth"] * np.array([0.02, 0.01, -0.08]) + 0.22 * look["redness"] * _BLOOD
     layers = _blood(face, look, rng) + _pigment(face, look, rng) + _make_up(face, look)
     planes = np.empty((3, *face.x.shape), np.float32)
-    for plane, start, shares in zip(planes, base, zip(*(c for _, c in layers)), strict=True):
+    colours = np.array([colour for _, colour in layers], np.float32)
+    for plane, start, shares in zip(planes, base, colours.T, strict=True):
         plane[:] = start
         for (mask, _), share in zip(
             layers, shares, strict=True
         ):  # BLAS is not bit for bit the same
-            plane += mask * np.float32(share)
+            plane += mask * share
     logs = np.ascontiguousarray(np.moveaxis(planes, 0, -1))
     logs = _colour_lips(logs, face, look, lip)
     if beard is not None:
