@@ -4,9 +4,12 @@ Nothing wrapped is imported before it is asked for: a machine needs only the lib
 """
 
 import importlib
+import shutil
+import sys
 import time
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
@@ -23,12 +26,20 @@ class _Backend:
     module: str
     factory: str  # class in that module
     extra: str  # what installs the libraries
+    copies: tuple[str, ...] = ()  # of the library, one of which must be the one installed
 
 
 _BACKENDS = {  # in the order of preference where none can be measured
     "tensorrt": _Backend(("tensorrt",), "tensorrt_engine", "TensorRtEngine", ".[tensorrt]"),
     "tensorrt-rtx": _Backend(
         ("tensorrt_rtx",), "tensorrt_engine", "TensorRtRtxEngine", ".[tensorrt-rtx]"
+    ),
+    "onnxruntime-gpu": _Backend(
+        ("onnxruntime",),
+        "onnxruntime_engine",
+        "OnnxRuntimeGpuEngine",
+        ".",
+        ("onnxruntime-gpu", "onnxruntime-directml"),
     ),
     "openvino": _Backend(("openvino",), "openvino_engine", "OpenVinoEngine", "."),
     "onnxruntime": _Backend(("onnxruntime",), "onnxruntime_engine", "OnnxRuntimeEngine", "."),
@@ -101,8 +112,8 @@ def choose_backend(
 
     "auto" takes TensorRT or TensorRT-RTX where one is installed, there is a GPU and an engine was
     built for it. Else it times a few frames of the two graphs that run live, one after the other,
-    on OpenVINO and ONNX Runtime, each with the threads it will have; torch, which is slower than
-    both, only where there is neither. What was passed over stands in the reason.
+    on ONNX Runtime and OpenVINO, each with the threads it will have; torch, which is slower on a
+    CPU, only where there is neither, or a GPU. What was passed over stands in the reason.
 
     Raises:
         UserError: an unknown or missing backend, none at all, or a model that none can load.
@@ -112,11 +123,13 @@ def choose_backend(
         return Choice(backend, f"{backend}: asked for")
     present = [name for name, missing in backends().items() if missing is None]
     skipped: list[UserError] = []
+    if _has_nvidia() and not set(present) & set(_BUILT_AHEAD):
+        skipped.append(UserError(f"tensorrt-rtx is not installed; run {_install('tensorrt-rtx')}"))
     for name in present:
         if name in _BUILT_AHEAD and (words := _timed(model_dir, name, threads, skipped)):
             return Choice(name, _sentence([words[1]], skipped))
-    timeable = [name for name in present if name not in (*_BUILT_AHEAD, "torch")]
-    candidates = timeable or [name for name in present if name == "torch"]
+    rest = [name for name in present if name not in _BUILT_AHEAD]
+    candidates = [name for name in rest if name != "torch" or _has_nvidia()] or rest
     if not candidates:
         raise (
             skipped[0]
@@ -191,9 +204,27 @@ def _check_available(backend: str) -> None:
 
 def _missing(backend: _Backend) -> str | None:
     absent = [library for library in backend.libraries if find_spec(library) is None]
+    if not absent and backend.copies and sys.platform != "darwin":  # there every copy has CoreML
+        if not any(map(_is_installed, backend.copies)):
+            return (
+                "the onnxruntime that is installed has no GPU; run "
+                f"`pip uninstall -y onnxruntime && pip install {backend.copies[0]}`"
+            )
     if not absent:
         return None
     return f'{" and ".join(absent)} is not installed; run `pip install -e "{backend.extra}"`'
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return bool(metadata.version(package))
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def _has_nvidia() -> bool:
+    """Whether NVIDIA's driver is installed, going by the tool that comes with it."""
+    return shutil.which("nvidia-smi") is not None
 
 
 def _install(backend: str) -> str:

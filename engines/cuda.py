@@ -20,6 +20,9 @@ LIBRARIES = {"cuda.bindings": "cuda_by_bindings", "pycuda": "cuda_by_pycuda"}
 """In the order of preference, and the module here that uses each."""
 
 
+NO_DRIVER = "NVIDIA's driver is not installed"
+
+
 class Memory(Protocol):
     """A piece of memory that stays where it is until `free`.
 
@@ -139,16 +142,22 @@ def open_cuda(purpose: str = "this needs an NVIDIA GPU") -> Cuda:
             f"{purpose}, and no library that talks to one is installed; "
             'run `pip install -e ".[cuda]"`'
         )
-    reasons: list[str] = []
+    reasons: dict[str, None] = {}  # each once, in order
     for name in present:
         try:
             return _opened(name)
         except (CudaError, ImportError, OSError) as error:
-            reasons.append(f"{name}: {str(error).strip() or type(error).__name__}".split("\n")[0])
+            reasons[_words(error)] = None
     raise UserError(
         f"{purpose}, and this machine shows none ({'; '.join(reasons)}); "
         "install NVIDIA's driver, or use --backend auto"
     )
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, ImportError) and "cuda" in str(error):  # pycuda is linked to the driver
+        return NO_DRIVER
+    return str(error).strip().split("\n")[0] or type(error).__name__
 
 
 @cache

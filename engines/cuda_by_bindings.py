@@ -166,4 +166,4 @@ def open_first() -> cuda.Cuda:
     try:
         return cast(cuda.Cuda, _Cuda())
     except RuntimeError as error:  # the library's words are about how it searched
-        raise cuda.CudaError("NVIDIA's driver is not installed") from error
+        raise cuda.CudaError(cuda.NO_DRIVER) from error

@@ -9,6 +9,7 @@ import ctypes
 import sys
 import threading
 from collections.abc import Callable
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
@@ -143,13 +144,17 @@ class _Cuda:
 _ULONGLONG = ctypes.c_ulonglong
 
 
+@cache
+def _driver() -> ctypes.CDLL:
+    return ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+
+
 def _call(name: str, *arguments: Any) -> None:
     """Call a function of the driver that pycuda lacks."""
-    library = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    status = getattr(library, name)(*arguments)
+    status = getattr(_driver(), name)(*arguments)
     if status:
         words = ctypes.c_char_p()
-        library.cuGetErrorString(status, ctypes.byref(words))
+        _driver().cuGetErrorString(status, ctypes.byref(words))
         raise cuda.CudaError((words.value or b"").decode() or f"{name}: error {status}")
 
 

@@ -1,4 +1,7 @@
-"""ONNX Runtime on the CPU in fp32: runs everywhere, and reads what a model file says of itself."""
+"""ONNX Runtime: on the CPU it runs everywhere, on GPUs through what this copy of it offers.
+
+It also reads what a model file says of itself.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -17,14 +20,21 @@ from engines.contract import (
 )
 from reenact.errors import UserError
 
-_WARNINGS_OFF = 3  # severity: errors only; they also arrive as exceptions
+_CPU = "CPUExecutionProvider"
+_GPUS = {
+    "CUDAExecutionProvider": "CUDA",
+    "DmlExecutionProvider": "DirectML",
+    "CoreMLExecutionProvider": "CoreML",
+}
+"""In the order of preference. Its TensorRT is left out: that builds for minutes at every first run,
+and what it built has no passport."""
+_WARNINGS_OFF, _SILENT = 3, 4  # severity: errors only, as they also arrive as exceptions; nothing
 
 
 class OnnxRuntimeEngine:
-    """One graph in ONNX Runtime; see `engines.contract.Engine`."""
+    """One graph in ONNX Runtime on the CPU; see `engines.contract.Engine`."""
 
     name = "onnxruntime"
-    device = "CPU fp32"
 
     def __init__(self, model_dir: Path | str, graph: str, threads: int | None = None) -> None:
         """Load a graph.
@@ -42,7 +52,10 @@ class OnnxRuntimeEngine:
         options.inter_op_num_threads = 1
         # Idle threads of one network must not spin while the other network computes.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session: ort.InferenceSession | None = _open(graph_file(model_dir, graph), options)
+        path = graph_file(model_dir, graph)
+        self._session: ort.InferenceSession | None = self._opened(path, options)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.device = f"{self._where} {metadata.get('reenact.precision', 'fp32')}"
         self._graph = graph
         (entry,), (result,) = self._session.get_inputs(), self._session.get_outputs()
         self._entry = entry.name
@@ -58,6 +71,34 @@ class OnnxRuntimeEngine:
 
     def close(self) -> None:
         self._session = None
+
+    _where = "CPU"
+
+    def _opened(self, path: Path, options: ort.SessionOptions) -> ort.InferenceSession:
+        return _open(path, options)
+
+
+class OnnxRuntimeGpuEngine(OnnxRuntimeEngine):
+    """One graph in ONNX Runtime on a GPU; see `engines.contract.Engine`."""
+
+    name = "onnxruntime-gpu"
+
+    def _opened(self, path: Path, options: ort.SessionOptions) -> ort.InferenceSession:
+        offered = [name for name in _GPUS if name in ort.get_available_providers()]
+        if not offered:
+            raise UserError(
+                "this onnxruntime computes on the CPU only; for NVIDIA run `pip uninstall -y "
+                "onnxruntime && pip install onnxruntime-gpu`, for other cards on Windows take "
+                "onnxruntime-directml, or use --backend auto"
+            )
+        self._where = f"GPU ({_GPUS[offered[0]]})"
+        session = _open(path, options, offered[0])
+        if session.get_providers()[0] != offered[0]:  # it goes on without a word on the CPU
+            raise UserError(
+                f"onnxruntime cannot start {_GPUS[offered[0]]} here and would compute on the CPU; "
+                "install the libraries its documentation names for that, or use --backend auto"
+            )
+        return session
 
 
 def read_info(model_dir: Path | str) -> ModelInfo:
@@ -87,9 +128,9 @@ def read_info(model_dir: Path | str) -> ModelInfo:
     return infos[0]
 
 
-def _open(path: Path, options: ort.SessionOptions) -> ort.InferenceSession:
-    options.log_severity_level = _WARNINGS_OFF
+def _open(path: Path, options: ort.SessionOptions, provider: str = _CPU) -> ort.InferenceSession:
+    options.log_severity_level = _WARNINGS_OFF if provider == _CPU else _SILENT
     try:
-        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(path, options, providers=[*dict.fromkeys((provider, _CPU))])
     except Exception as error:  # the library's own exceptions share no narrower base class
         raise damaged(path, error) from error

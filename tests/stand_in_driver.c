@@ -83,6 +83,7 @@ CUresult cuCtxPopCurrent_v2(void **context) { if (context) *context = current; c
 CUresult cuCtxGetDevice(int *device) { *device = 0; return current ? OK : NO_CONTEXT; }
 CUresult cuCtxGetApiVersion(void *context, unsigned *version) { (void)context; *version = 3020; return OK; }
 CUresult cuCtxSynchronize(void) { return OK; }
+CUresult cuCtxDetach(void *context) { (void)context; return OK; }
 
 CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t bytes) {
     if (!current) return NO_CONTEXT;

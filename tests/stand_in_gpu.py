@@ -42,6 +42,8 @@ def driver() -> ctypes.CDLL:
 def install() -> None:
     """Put the stand-ins in place, and let the library that was asked for be the only one."""
     driver()
+    if hasattr(sys, "setdlopenflags"):  # pycuda names the whole driver; what is not called may lack
+        sys.setdlopenflags(os.RTLD_LAZY)
     import engines.cuda
 
     wanted = os.environ.get("STAND_IN_LIBRARY", "cuda-bindings")

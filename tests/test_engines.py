@@ -195,8 +195,10 @@ def test_info_of_a_folder_that_mixes_models(model_folder: Path, tmp_path: Path) 
         model_info(tmp_path)
 
 
-def only(monkeypatch: pytest.MonkeyPatch, *libraries: str) -> None:
+def only(monkeypatch: pytest.MonkeyPatch, *libraries: str, nvidia: bool = False) -> None:
     monkeypatch.setattr(choose, "find_spec", lambda name: name if name in libraries else None)
+    monkeypatch.setattr(choose, "_has_nvidia", lambda: nvidia)
+    monkeypatch.setattr(choose, "_is_installed", lambda package: package in libraries)
 
 
 def test_backends_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,6 +206,7 @@ def test_backends_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert backends() == {
         "tensorrt": 'tensorrt is not installed; run `pip install -e ".[tensorrt]"`',
         "tensorrt-rtx": 'tensorrt_rtx is not installed; run `pip install -e ".[tensorrt-rtx]"`',
+        "onnxruntime-gpu": 'onnxruntime is not installed; run `pip install -e "."`',
         "openvino": None,
         "onnxruntime": 'onnxruntime is not installed; run `pip install -e "."`',
         "torch": 'safetensors is not installed; run `pip install -e ".[train]"`',
@@ -285,11 +288,75 @@ def test_auto_goes_on_without_an_engine_that_fails(
     assert choice.reason.endswith("20.0 ms a frame; not used: it does not load here")
 
 
+def test_auto_with_a_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The first of TensorRT and TensorRT-RTX that runs; else the fastest, torch's GPU among them."""
+    times: dict[str, float | None] = {"tensorrt": None, "tensorrt-rtx": 3.0, "openvino": 1.0}
+
+    def frame_time(_: Path, name: str, threads: int | None) -> tuple[float, str]:
+        if (milliseconds := times[name]) is None:
+            raise UserError(f"{name} has no engine")
+        return milliseconds, "somewhere"
+
+    monkeypatch.setattr(choose, "frame_time", frame_time)
+    only(monkeypatch, "tensorrt", "tensorrt_rtx", "openvino", nvidia=True)
+    choice = choose_backend(tmp_path)
+    assert (choice.backend, choice.reason) == (
+        "tensorrt-rtx",
+        "tensorrt-rtx (somewhere): 3.0 ms a frame; not used: tensorrt has no engine",
+    )
+    times["tensorrt-rtx"] = None
+    choice = choose_backend(tmp_path)
+    assert choice.reason == (
+        "openvino: the only engine that is installed; not used: tensorrt has no engine; "
+        "not used: tensorrt-rtx has no engine"
+    )
+    only(monkeypatch, "tensorrt", nvidia=True)
+    with pytest.raises(UserError, match="tensorrt has no engine"):
+        choose_backend(tmp_path)
+    times |= {"onnxruntime-gpu": 0.7, "onnxruntime": 4.0, "torch": 2.0}
+    only(monkeypatch, *CPU_BACKENDS, "safetensors", "onnxruntime-gpu", nvidia=True)
+    choice = choose_backend(tmp_path)
+    assert choice.backend == "onnxruntime-gpu"
+    assert "; torch (somewhere): 2.0 ms a frame; onnxruntime (somewhere)" in choice.reason
+    assert choice.reason.endswith(
+        'not used: tensorrt-rtx is not installed; run `pip install -e ".[tensorrt-rtx]"`'
+    )
+
+
+def test_onnxruntime_without_a_gpu_says_so(
+    model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ort = pytest.importorskip("onnxruntime")
+    from engines.onnxruntime_engine import OnnxRuntimeGpuEngine
+
+    offered = ort.get_available_providers()
+    if {"CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider"} & set(offered):
+        pytest.skip("this one has a GPU")
+    with pytest.raises(UserError, match="computes on the CPU only; for NVIDIA run `pip uninstall"):
+        OnnxRuntimeGpuEngine(model_folder, "render")
+    # One that claims to have CUDA and then computes on the CPU, without a word.
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    with (
+        pytest.warns(UserWarning, match="CUDAExecutionProvider"),
+        pytest.raises(UserError, match="cannot start CUDA here and would compute on the CPU"),
+    ):
+        OnnxRuntimeGpuEngine(model_folder, "render")
+
+
+def test_onnxruntime_gpu_is_offered_where_a_copy_with_one_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    only(monkeypatch, "onnxruntime")
+    assert "has no GPU; run `pip uninstall -y onnxruntime && " in str(backends()["onnxruntime-gpu"])
+    only(monkeypatch, "onnxruntime", "onnxruntime-gpu")
+    assert backends()["onnxruntime-gpu"] is None
+
+
 def test_auto_on_a_real_model(model_folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     choice = choose_backend(model_folder)
     assert choice.backend in ("openvino", "onnxruntime")
-    assert choice.reason.startswith(choice.backend) and choice.reason.count("ms a frame") == 2
+    assert choice.reason.startswith(choice.backend) and choice.reason.count("ms a frame") >= 2
     with pytest.raises(UserError, match="was not exported"):
         choose_backend(tmp_path)
 

@@ -98,8 +98,8 @@ def test_the_sentence_without_a_gpu(driver_folder: Path, model_folder: Path) -> 
         [sys.executable, "-c", code], env=os.environ | names, capture_output=True, text=True
     )
     assert done.stdout == (
-        "TensorRT needs an NVIDIA GPU, and this machine shows none (cuda.bindings: the driver sees "
-        "no GPU); install NVIDIA's driver, or use --backend auto\n"
+        "TensorRT needs an NVIDIA GPU, and this machine shows none (the driver sees no GPU); "
+        "install NVIDIA's driver, or use --backend auto\n"
     ), done.stderr
 
 
@@ -131,8 +131,8 @@ def test_the_sentence_without_a_driver(model_folder: Path) -> None:
         with pytest.raises(UserError) as error:
             load_engine(model_folder, "render", "tensorrt-rtx")
         assert str(error.value) == (
-            "TensorRT-RTX needs an NVIDIA GPU, and this machine shows none (cuda.bindings: "
-            "NVIDIA's driver is not installed); install NVIDIA's driver, or use --backend auto"
+            "TensorRT-RTX needs an NVIDIA GPU, and this machine shows none (NVIDIA's driver is "
+            "not installed); install NVIDIA's driver, or use --backend auto"
         )
     else:
         pytest.skip("there is a GPU")
