@@ -1,80 +1,11 @@
-"""Things that stand behind people: painted upright on a wall, in linear light.
+"""Things that stand behind people, painted upright on a canvas; all is blurred afterwards."""
 
-A canvas is f32[h,w,3]; positions and lengths are metres from its left upper corner, `scale` is px per
-metre. Colours are reflectances; what shines is brighter than 1. All is blurred afterwards.
-"""
-
-import colorsys
 import math
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from reenact.talking_heads.raster import Floats
-
-Colour = npt.NDArray[np.float64]
-Rng = np.random.Generator
-
-
-def colour(rng: Rng, saturation: float, low: float, high: float) -> Colour:
-    """A colour [3] as people furnish: mostly earthy, some blue, a few of any hue."""
-    hues = (rng.normal(0.08, 0.035), rng.normal(0.6, 0.06), rng.uniform())
-    hue = float(rng.choice(hues, p=(0.62, 0.23, 0.15))) % 1.0
-    rgb = colorsys.hsv_to_rgb(hue, saturation * float(rng.uniform()), 1.0)
-    return np.array(rgb) * float(rng.uniform(low, high))
-
-
-class Canvas:
-    """A wall to paint on."""
-
-    def __init__(self, pixels: Floats, scale: float) -> None:
-        self.pixels, self.scale = pixels, scale
-        self.width, self.height = pixels.shape[1] / scale, pixels.shape[0] / scale
-
-    def box(self, x: float, y: float, width: float, height: float, paint: Colour) -> None:
-        """Fill an upright rectangle."""
-        k = self.scale
-        rows = slice(max(round(y * k), 0), max(round((y + height) * k), 0))
-        columns = slice(max(round(x * k), 0), max(round((x + width) * k), 0))
-        self.pixels[rows, columns] = paint
-
-    def polygon(self, points: Colour, paint: Colour) -> None:
-        """Fill a polygon [N,2]."""
-        corners = np.round(points * self.scale * 16).astype(np.int32)
-        cv2.fillPoly(self.pixels, [corners], [float(c) for c in paint], shift=4)
-
-    def disc(self, x: float, y: float, radius: float, paint: Colour) -> None:
-        """Fill a disc."""
-        k = 16 * self.scale
-        centre = (round(x * k), round(y * k))
-        cv2.circle(self.pixels, centre, round(radius * k), [float(c) for c in paint], -1, 8, 4)
-
-    def glow(self, x: float, y: float, radius: float, light: Colour) -> None:
-        """Add light on the wall around a lamp: falls off as 1 / (1 + (d / radius)^2)."""
-        h, w = self.pixels.shape[:2]
-        dx = (np.arange(w, dtype=np.float32) / self.scale - x) / radius
-        dy = (np.arange(h, dtype=np.float32)[:, None] / self.scale - y) / radius
-        self.pixels *= 1 + (1 / (1 + dx**2 + dy**2))[..., None] * light.astype(np.float32)
-
-    def soften(self, x: float, y: float, width: float, height: float, sigma: float) -> None:
-        """Blur a rectangle: what is seen through it is far away."""
-        k = self.scale
-        part = self.pixels[
-            max(round(y * k), 0) : max(round((y + height) * k), 0),
-            max(round(x * k), 0) : max(round((x + width) * k), 0),
-        ]
-        if part.size:
-            part[:] = cv2.GaussianBlur(part, (0, 0), sigma * k)
-
-    def shadow(self, x: float, y: float, width: float, height: float) -> None:
-        """Darken what a thing in front of the wall hides from the light."""
-        k = self.scale
-        x0, y0 = max(int((x - 0.02) * k), 0), max(int((y + 0.01) * k), 0)
-        part = self.pixels[
-            y0 : max(int((y + height + 0.05) * k), 0), x0 : max(int((x + width + 0.04) * k), 0)
-        ]
-        part *= 0.7
+from reenact.talking_heads.canvas import Canvas, Colour, Rng, colour
 
 
 def cast_sun(canvas: Canvas, rng: Rng) -> None:
@@ -173,6 +104,21 @@ def paint_leaves(canvas: Canvas, x: float, y: float, reach: float, count: int, r
             root + 0.45 * along - aside / 2,
         ]
         canvas.polygon(np.array(points), green * rng.uniform(0.45, 1.6))
+
+
+def paint_houses(canvas: Canvas, y: float, rng: Rng) -> None:
+    """Houses with rows of windows along a street, as tall as the picture has room, standing on y."""
+    canvas.box(0, y, canvas.width, canvas.height, np.full(3, rng.uniform(0.1, 0.3)))
+    at = float(rng.uniform(-0.5, 0.0))
+    while at < canvas.width:
+        wide, tall = rng.uniform(0.4, 1.2), rng.uniform(0.3, 1.5)
+        front = colour(rng, 0.5, 0.2, 0.8)
+        canvas.box(at, y - tall, wide, tall + 0.05, front)
+        pane, step = front * rng.uniform(0.15, 0.5), float(rng.uniform(0.12, 0.2))
+        for row in np.arange(y - tall + 0.08, y - 0.08, step):
+            for column in np.arange(at + 0.06, at + wide - 0.08, step):
+                canvas.box(column, row, 0.5 * step, 0.6 * step, pane * rng.uniform(0.6, 2.0))
+        at += wide
 
 
 def paint_plant(canvas: Canvas, x: float, y: float, rng: Rng) -> None:

@@ -1,6 +1,6 @@
 """Backgrounds: rooms, offices, gardens, backdrops, painted in linear light and out of focus.
 
-A wall is painted in metres (see furniture), seen at an angle, unevenly lit, and blurred by a disc as
+A wall is painted in metres (see canvas), seen at an angle, unevenly lit, and blurred by a disc as
 an open lens does.
 """
 
@@ -10,16 +10,14 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from reenact.talking_heads.canvas import Canvas, Colour, Rng, colour
 from reenact.talking_heads.furniture import (
-    Canvas,
-    Colour,
-    Rng,
     cast_sun,
-    colour,
     paint_board,
     paint_curtain,
     paint_door,
     paint_frames,
+    paint_houses,
     paint_lamp,
     paint_leaves,
     paint_monitor,
@@ -160,6 +158,10 @@ def _outdoors(rng: Rng, size: int, shine: Colour) -> Floats:
     canvas.pixels *= 1 + 0.12 * _clouds(rng, n, n, 5)[..., None]
     horizon = canvas.height * float(rng.uniform(-0.1, 0.7))
     canvas.box(0, horizon, canvas.width, canvas.height, np.array([0.05, 0.08, 0.03]))
+    if rng.random() < 0.4:
+        horizon = max(horizon, 0.45 * canvas.height)
+        paint_houses(canvas, horizon, rng)
+        horizon += float(rng.uniform(0.0, 0.5)) * canvas.height
     part = 0.045 * canvas.width
     for y in np.linspace(horizon, canvas.height * 1.1, 10):
         light = float(rng.uniform(0.6, 1.3))
@@ -235,7 +237,7 @@ def paint_background(kind: str, rng: Rng, size: int, side: float) -> Floats:
     shine = np.array([0.9, 1.0, 1.15]) * float(np.exp(rng.uniform(-0.5, 2.0)))
     picture = _PAINTERS[kind][1](rng, size, shine)
     if kind not in ("gradient", "backdrop"):
-        picture = _unfocused(picture, rng, 0.002 if kind in ("room", "office") else 0.012)
+        picture = _unfocused(picture, rng, 0.002 if kind in ("room", "office") else 0.016)
     if kind in ("room", "office"):
         across = np.linspace(-0.5, 0.5, size, dtype=np.float32)
         uneven = np.exp(rng.uniform(0, 0.8) * side * across + rng.normal(0, 0.4) * across[:, None])
