@@ -22,7 +22,11 @@ def parser() -> CommandLine:
     add("--avatar", help="name of a built-in avatar or an .avatar file (default: the first)")
     add("--edit", action="append", default=[], metavar="FILE=STRENGTH",
         help="change the avatar by an .edit file, e.g. smile.edit=0.8; may be repeated")  # fmt: skip
-    add("--backend", default="auto", help="auto, openvino, onnxruntime or torch (default: auto)")
+    add(
+        "--backend",
+        default="auto",
+        help="auto, tensorrt, tensorrt-rtx, openvino ... (default: auto)",
+    )
     add("--max-frames", type=int, metavar="N", help="stop after N pictures")
     add("--every-frame", action="store_true", help="render each frame of a file exactly once")
     add("--seconds", type=float, metavar="S", help="stop after S seconds")

@@ -144,7 +144,9 @@ def main() -> int:
     """Run the command line; 0 when all went well."""
     parser = CommandLine("python -m realtime.benchmark", description="Measure the live app here.")
     parser.add_argument(
-        "--backend", default="auto", help="auto, openvino, onnxruntime or torch (default: auto)"
+        "--backend",
+        default="auto",
+        help="auto, tensorrt, tensorrt-rtx, openvino ... (default: auto)",
     )
     parser.add_argument("--input", default="demo", help="as run_live.py's (default: demo)")
     parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="default: 10")
