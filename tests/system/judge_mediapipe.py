@@ -1,5 +1,6 @@
 """MediaPipe's face mesh, asked from this Python about pictures made by this Python."""
 
+import functools
 import os
 import subprocess
 import tempfile
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from rich.console import Console
 from rich.progress import track
 
 from reenact.errors import UserError
@@ -44,27 +46,33 @@ MEDIAPIPE = {
 }
 
 
+@functools.cache
 def judge_python() -> str:
-    """The Python that has MediaPipe. UserError when REENACT_JUDGE does not name one."""
-    named = os.environ.get("REENACT_JUDGE")
-    if not named:
-        raise UserError(
-            "The judge is MediaPipe, in an environment of its own: make one with"
-            " `python -m venv judge && judge/bin/pip install mediapipe==0.10.14"
-            ' "opencv-python-headless<5" "opencv-contrib-python<5"`'
-            " and set REENACT_JUDGE=judge/bin/python."
-        )
-    return named
+    """The Python that has MediaPipe. UserError when REENACT_JUDGE names none, or one without it."""
+    named = os.environ.get("REENACT_JUDGE", "")
+    try:
+        run = subprocess.run([named, "-c", "import mediapipe"], capture_output=True, text=True)
+        if run.returncode == 0:
+            return named
+        why = (run.stderr.strip().splitlines() or ["it failed"])[-1]
+    except OSError as error:
+        why = str(error)
+    raise UserError(
+        f"REENACT_JUDGE={named} is no Python with MediaPipe ({why}): make one with"
+        " `python -m venv judge && judge/bin/pip install mediapipe==0.10.14"
+        ' "opencv-python-headless<5" "opencv-contrib-python<5"`'
+        " and set REENACT_JUDGE=judge/bin/python."
+    )
 
 
 def find_points(batches: Iterable[tuple[str, Pictures]], count: int) -> dict[str, Numbers]:
     """MediaPipe's points f64[T,478,3] in each batch of pictures u8[T,s,s,3]; NaN without a face."""
-    judge = judge_python()
+    judge, console = judge_python(), Console(stderr=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for key, pictures in track(batches, "rendering", total=count):
+        for key, pictures in track(batches, "rendering", count, console=console):
             np.save(folder / f"{key}.npy", pictures)
-        for _ in track(_run_guest(judge, folder), "MediaPipe", total=count):
+        for _ in track(_run_guest(judge, folder), "MediaPipe", count, console=console):
             pass
         return {
             path.name.removesuffix(".points.npy"): np.load(path).astype(np.float64)
@@ -74,16 +82,14 @@ def find_points(batches: Iterable[tuple[str, Pictures]], count: int) -> dict[str
 
 def _run_guest(judge: str, folder: Path) -> Iterator[str]:
     """Run mediapipe_faces.py; yields the name of each batch that is done."""
-    with (folder / "log").open("w") as log:
-        try:
-            guest = subprocess.Popen(
-                [judge, str(GUEST), str(folder)], stdout=subprocess.PIPE, stderr=log, text=True
-            )
-        except OSError as error:
-            raise UserError(f"REENACT_JUDGE={judge} does not start ({error}).") from error
-        with guest:
-            assert guest.stdout is not None
-            yield from (line.strip() for line in guest.stdout)
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen(
+            [judge, str(GUEST), str(folder)], stdout=subprocess.PIPE, stderr=log, text=True
+        ) as guest,
+    ):
+        assert guest.stdout is not None
+        yield from (line.strip() for line in guest.stdout)
     if guest.returncode:
         last = (folder / "log").read_text().strip().splitlines()[-1:]
         raise UserError(f"MediaPipe failed in {judge}: {' '.join(last)}")
