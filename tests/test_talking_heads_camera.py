@@ -96,6 +96,10 @@ def test_a_perfect_camera_shows_the_clean_picture() -> None:
 def test_unknown_wishes_are_named() -> None:
     with pytest.raises(UserError, match="flavour"):
         sample_conditions(1, {"flavour": 1.0})
+    with pytest.raises(UserError, match="rate_factor"):
+        sample_conditions(1, {"rate_factor": 52})
+    with pytest.raises(UserError, match="loud"):
+        sample_conditions(1, {"noise": "loud"})
     with pytest.raises(UserError, match="betamax"):
         film(*scene(), 1, 25, {"codec": "betamax"})
 
@@ -112,8 +116,8 @@ def test_conditions_are_plain_values_and_carry_the_wish() -> None:
 @pytest.mark.parametrize("size", [64, 128, 256])
 @pytest.mark.parametrize("count", [1, 3])
 def test_any_size_and_a_single_frame(size: int, count: int) -> None:
-    for codec in ("none", "mjpg", "h264"):
-        out = film(*scene(count, size), 7, 25, {"codec": codec, "scale": 0.53})
+    for codec, scale in (("none", 0.53), ("mjpg", 0.53), ("h264", 0.53), ("h264", 0.1)):
+        out = film(*scene(count, size), 7, 25, {"codec": codec, "scale": scale})
         assert out.shape == (count, size, size, 3) and out.dtype == np.uint8
 
 
@@ -228,11 +232,13 @@ def test_ghosting_leaves_a_trail_where_things_were() -> None:
 
 
 @pytest.mark.parametrize(
-    ("codec", "good", "bad"), [("mjpg", 95, 10), ("h264", 10, 45)], ids=("mjpg", "h264")
+    ("codec", "field", "good", "bad"),
+    [("mjpg", "jpeg_quality", 95, 10), ("h264", "rate_factor", 10, 45)],
 )
-def test_a_codec_costs_detail_by_its_quality(codec: str, good: int, bad: int) -> None:
+def test_a_codec_costs_detail_by_its_quality(codec: str, field: str, good: int, bad: int) -> None:
     def error(quality: int) -> float:
-        return float(np.abs(filmed(codec=codec, quality=quality).astype(int) - filmed()).mean())
+        coded = filmed(codec=codec, **{field: quality}).astype(int)
+        return float(np.abs(coded - filmed()).mean())
 
     assert 0.2 < error(good) < 0.5 * error(bad)
 

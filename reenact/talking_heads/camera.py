@@ -8,6 +8,7 @@ repeated or dropped, so that picture t always shows what factors[t] say, and a c
 the dark shows in its long shutter.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -32,6 +33,14 @@ from reenact.talking_heads.raster import Bytes, Floats
 from reenact.talking_heads.sensor import LINEAR, develop, grain, sharpen, tone_curve
 
 CODECS = ("none", "mjpg", "h264")
+_CHOICES = {"codec": CODECS, "subsampling": tuple(SUBSAMPLING), "occluder": OCCLUDERS}
+_RANGES: dict[str, tuple[float, float]] = {
+    "severity": (0, 1), "scale": (0.1, 1), "jpeg_quality": (1, 100), "rate_factor": (0, 51),
+    "vignette": (0, 1), "black": (0, 0.9), "knee": (0, 0.9),
+    **dict.fromkeys(("defocus", "hunting"), (0, 0.2)),
+    **dict.fromkeys(("shutter", "noise", "grain", "chroma", "ghosting", "sharpening"), (0, 10)),
+    **dict.fromkeys(("contrast", "saturation"), (0, 10)),
+}  # fmt: skip
 _OCCLUDER_ODDS = (0.8, 0.08, 0.025, 0.025, 0.04, 0.03)
 _SKULL = rows(
     "left eye", "right eye", "forehead", "nose bridge", "left ear front", "right ear front"
@@ -67,7 +76,8 @@ class Conditions:
     sharpening: float  # amount of the unsharp mask
     occluder: str  # what is before the face, one of OCCLUDERS
     codec: str  # one of CODECS
-    quality: int  # JPEG's quality, or H.264's rate factor
+    jpeg_quality: int  # 1..100, for "mjpg"
+    rate_factor: int  # 0..51, higher is worse, for "h264"
     subsampling: str  # of JPEG's colours, a key of SUBSAMPLING
 
 
@@ -75,17 +85,10 @@ def sample_conditions(seed: int, wish: Mapping[str, Any] | None = None) -> Condi
     """Draw a camera: most are mild, a tail is severe.
 
     wish: fields of Conditions that are fixed; a wished severity makes the rest that good or bad.
-    Raises UserError for a field, codec, subsampling or occluder that there is not.
+    Raises UserError for a field that there is not and for a value that it cannot have.
     """
     wish = dict(wish or {})
-    known = [field.name for field in fields(Conditions)]
-    for name in wish:
-        if name not in known:
-            raise UserError(f"A camera has no '{name}'; wish for one of {', '.join(known)}.")
-    choices = {"codec": CODECS, "subsampling": tuple(SUBSAMPLING), "occluder": OCCLUDERS}
-    for name, values in choices.items():
-        if wish.get(name, values[0]) not in values:
-            raise UserError(f"'{wish[name]}' is no {name}; choose one of {', '.join(values)}.")
+    _check(wish)
     severity = float(wish.get("severity", np.random.default_rng([seed, 20]).beta(1.0, 2.2)))
     drawn: dict[str, Any] = {"severity": severity}
     drawn |= _draw_lens(np.random.default_rng([seed, 21]), severity)
@@ -95,6 +98,24 @@ def sample_conditions(seed: int, wish: Mapping[str, Any] | None = None) -> Condi
     drawn |= _draw_codec(np.random.default_rng([seed, 25]), severity)
     drawn["occluder"] = str(np.random.default_rng([seed, 26]).choice(OCCLUDERS, p=_OCCLUDER_ODDS))
     return Conditions(**(drawn | wish))
+
+
+def _check(wish: Mapping[str, Any]) -> None:
+    """Raises UserError for what a camera cannot be."""
+    known = [field.name for field in fields(Conditions)]
+    for name, value in wish.items():
+        if name not in known:
+            raise UserError(f"A camera has no '{name}'; wish for one of {', '.join(known)}.")
+        if name in _CHOICES:
+            if value not in _CHOICES[name]:
+                choices = ", ".join(_CHOICES[name])
+                raise UserError(f"'{value}' is no {name}; choose one of {choices}.")
+            continue
+        low, high = _RANGES.get(name, (-math.inf, math.inf))
+        if not isinstance(value, int | float) or not low <= value <= high:
+            raise UserError(
+                f"A camera's {name} cannot be {value!r}; give a number {low} to {high}."
+            )
 
 
 def _sometimes(rng: np.random.Generator, chance: float, typical: float) -> float:
@@ -125,9 +146,9 @@ def _draw_exposure(rng: np.random.Generator, severity: float) -> dict[str, Any]:
 
 def _draw_noise(rng: np.random.Generator, severity: float) -> dict[str, Any]:
     return {
-        "noise": float(0.003 * np.exp(rng.normal(0, 0.5) + 2.1 * severity)),
+        "noise": float(0.003 * np.exp(rng.normal(0, 0.45) + 1.9 * severity)),
         "grain": float(rng.uniform(0.2, 0.9) + 0.4 * severity),
-        "chroma": float(rng.uniform(0.1, 0.8)),
+        "chroma": float(rng.uniform(0.1, 0.65)),
         "ghosting": _sometimes(rng, 0.4, 0.02 * severity),
     }
 
@@ -136,11 +157,11 @@ def _draw_processing(rng: np.random.Generator, severity: float) -> dict[str, Any
     spread = 0.5 + severity
     return {
         "warmth": float(rng.normal(0, 0.16 * spread)),
-        "tint": float(rng.normal(-0.12, 0.2 * spread)),
+        "tint": float(rng.normal(-0.08, 0.13 * spread)),
         "contrast": float(np.exp(rng.normal(0, 0.14 * spread))),
         "black": _sometimes(rng, 0.5, 0.02 * spread),
         "knee": float(rng.uniform(0, 0.5)),
-        "saturation": float(np.exp(rng.normal(0, 0.28 * spread))),
+        "saturation": float(np.exp(rng.normal(0, 0.24 * spread))),
         "sharpening": _sometimes(rng, 0.7, 0.5),
     }
 
@@ -151,7 +172,8 @@ def _draw_codec(rng: np.random.Generator, severity: float) -> dict[str, Any]:
     rate = 20 + 20 * severity * rng.uniform(0.3, 1)
     return {
         "codec": codec,
-        "quality": int(rate if codec == "h264" else jpeg),
+        "jpeg_quality": int(jpeg),
+        "rate_factor": int(rate),
         "subsampling": str(rng.choice(("422", "420", "444"), p=(0.55, 0.35, 0.1))),
     }
 
@@ -249,9 +271,9 @@ class _Processor:
 
 def _transmit(pictures: Bytes, conditions: Conditions, fps: float) -> Bytes:
     if conditions.codec == "mjpg":
-        return through_jpeg(pictures, conditions.quality, conditions.subsampling)
+        return through_jpeg(pictures, conditions.jpeg_quality, conditions.subsampling)
     if conditions.codec == "h264":
-        return through_h264(pictures, conditions.quality, fps)
+        return through_h264(pictures, conditions.rate_factor, fps)
     return pictures
 
 
