@@ -84,7 +84,7 @@ def test_killed_set_reads_as_unfinished_and_goes_on_to_the_same_bytes(
         while writer.stdout.readline().strip() != "4":
             assert writer.poll() is None
         writer.kill()
-        writer.communicate(timeout=15)  # the pipe ends only when its workers have ended, too
+        writer.communicate(timeout=60)  # the pipe ends only when its workers have ended, too
     with pytest.raises(UserError, match="unfinished"):
         shards.read_description(folder)
     monkeypatch.setattr(dataset, "SHARD", 2)

@@ -75,10 +75,10 @@ class Stream:
         self._form, self._seed, self._pairs, self._uses = form, seed, pairs, uses
         self._rng = np.random.default_rng(seed)
         slots = pairs + workers + 1  # so that nobody who renders waits for somebody who draws
-        record = _record(form)
-        _check_memory(slots * record.itemsize)
-        self._memory = SharedMemory(create=True, size=slots * record.itemsize)
-        self._buffer: Record = np.ndarray(slots, record, self._memory.buf)
+        size = slots * _record(form).itemsize + 1
+        _check_memory(size)
+        self._memory = SharedMemory(create=True, size=size)
+        self._buffer, self._stop = _arrays(self._memory, form, slots)
         self._pool = worker_pool(workers, _attach, self._memory.name, form, slots)
         self._free = list(range(slots))
         self._coming: list[tuple[int, Future[None]]] = []  # slots, in the order of their numbers
@@ -95,8 +95,9 @@ class Stream:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._stop[0] = 1
         self._pool.shutdown(cancel_futures=True)  # waits for the clips in the making
-        del self._buffer  # the memory cannot be closed while an array looks at it
+        del self._buffer, self._stop  # the memory cannot be closed while an array looks at it
         self._memory.close()
         self._memory.unlink()
 
@@ -186,17 +187,26 @@ def _check_memory(size: int) -> None:
         )
 
 
-_attached: list[tuple[SharedMemory, Record]] = []  # of a process that renders
+def _arrays(memory: SharedMemory, form: Form, slots: int) -> tuple[Record, Bytes]:
+    """What the memory holds: the pairs, and one byte that tells those who render to stop."""
+    record = _record(form)
+    stop: Bytes = np.ndarray(1, np.uint8, memory.buf, slots * record.itemsize)
+    return np.ndarray(slots, record, memory.buf), stop
+
+
+_attached: list[tuple[SharedMemory, Record, Bytes]] = []  # of a process that renders
 
 
 def _attach(name: str, form: Form, slots: int) -> None:
     memory = SharedMemory(name)
-    _attached.append((memory, np.ndarray(slots, _record(form), memory.buf)))
+    _attached.append((memory, *_arrays(memory, form, slots)))
 
 
 def _render(jobs: tuple[Job, Job], form: Form, slot: int) -> None:
-    _, buffer = _attached[0]
+    _, buffer, stop = _attached[0]
     for side, job in enumerate(jobs):
+        if stop[0]:  # nobody wants it any more
+            return
         clip = render_job(job, form)
         for name in buffer.dtype.names or ():
             buffer[name][slot, side] = job.person if name == "person" else getattr(clip, name)
