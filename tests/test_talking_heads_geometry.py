@@ -265,7 +265,7 @@ def test_people_vary_and_smile(data: HeadData) -> None:
 
 @needs_data
 def test_rig_is_deterministic_and_well_formed(rig: Rig) -> None:
-    names = ["skin", "cavity", "eyes", "teeth", "tongue", "lash", "cloth", "hair", "frame"]
+    names = ["skin", "cavity", "eyes", "teeth", "tongue", "lash", "cloth", "hair", "frame", "lens"]
     assert [part.name for part in rig.parts] == names
     first, second = (pose(rig, {"JawDrop": 0.5}, (0.3, 0.1, -0.1)) for _ in range(2))
     np.testing.assert_array_equal(first.positions, second.positions)

@@ -41,6 +41,7 @@ class Hairline:
     peak: float = 0.0  # dm a widow's peak reaches down
     bald: float = 0.0  # 0 .. 1: nothing on top and in front
     sideburn: float = 0.0  # dm longer (> 0) or shorter before the ears
+    hat: bool = False  # only what a hat leaves free
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,13 @@ def growth(x: Array, y: Array, z: Array, line: Hairline) -> Array:
     bare = line.bald * _ramp(0.35, 0.62, y) * _ramp(-2.05, -1.85, z)
     offset = [((a - c) / s) ** 2 for a, c, s in zip((side, y, z), _EAR, _EAR_SIZE, strict=True)]
     ear = _ramp(1.25, 0.9, np.asarray(sum(offset)))
-    return np.asarray(grown * (1 - np.clip(bare * 1.2, 0, 1)) * (1 - ear))
+    grown = grown * (1 - np.clip(bare * 1.2, 0, 1)) * (1 - ear)
+    return np.asarray(grown * _ramp(0.06, 0.0, y - hat_rim(z)) if line.hat else grown)
+
+
+def hat_rim(z: Array) -> Array:
+    """The height of a hat's rim: above the brows in front, lower behind."""
+    return np.asarray(np.interp(z, (-2.0, -0.9, 0.0), (-0.25, 0.16, 0.40)))
 
 
 def _ramp(low: float, high: float, x: Array) -> Array:
@@ -126,6 +133,15 @@ def grow(scalp: Scalp, cut: Haircut, line: Hairline, rng: Rng) -> Locks:
     order = np.argsort(-lines[:, 3, 2])  # from front to back: less is drawn in vain
     order = order[kept[order]]
     return Locks(lines[order], layer[order], widths[order])
+
+
+def press(lines: Array, scalp: Scalp) -> None:
+    """Press locks [N,K,3] to the head where the cups of headphones sit."""
+    ears = scalp.points[scalp.ears]
+    width, y, z = np.abs(ears[:, 0]).max(), ears[:, 1].mean(), ears[:, 2].mean()
+    near = (np.abs(lines[..., 1] - y) < 0.42) & (np.abs(lines[..., 2] - z) < 0.42)
+    x = lines[..., 0]
+    lines[..., 0] = np.where(near, np.clip(x, -width + 0.04, width - 0.04), x)
 
 
 def _roots(scalp: Scalp, cut: Haircut, line: Hairline, rng: Rng) -> tuple[Array, Array, Array]:

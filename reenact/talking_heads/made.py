@@ -1,12 +1,18 @@
 """Meshes made anew for each head: grown hair and what a person wears; they follow the bones."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
+from reenact.talking_heads.accessories import SURFACES, accessories
 from reenact.talking_heads.formats import Floats, Ints
+from reenact.talking_heads.glasses import spectacles
 from reenact.talking_heads.head_data import HeadData, Mesh
-from reenact.talking_heads.locks import Scalp, grow, ribbons
+from reenact.talking_heads.locks import Haircut, Hairline, Scalp, grow, press, ribbons
 from reenact.talking_heads.person import Person
+from reenact.talking_heads.shapes import join
 
 Array = npt.NDArray[np.float64]
 
@@ -45,15 +51,54 @@ def free_mesh(data: HeadData, points: Array, uv: Array, triangles: Ints, eyes: F
     )
 
 
-def grown_hair(data: HeadData, person: Person, eyes: Floats) -> tuple[Mesh, Floats] | None:
-    """The person's hair where it is grown: a mesh and its rest positions f32[P,3], or None."""
-    if person.haircut is None:
-        return None
-    rng = np.random.default_rng([person.seed, 21])
-    locks = grow(scalp(data, person.vertices, eyes), person.haircut, person.hairline, rng)
-    points, uv, triangles = ribbons(locks, rng)
-    mesh = free_mesh(data, points, uv, triangles, eyes)
-    return mesh, mesh.offsets
+def made_parts(data: HeadData, person: Person, eyes: Floats) -> list[tuple[str, Mesh, Floats]]:
+    """Hair, frame (with all that is worn) and lenses: name, mesh, rest positions f32[P,3]."""
+    skin = scalp(data, person.vertices, eyes)
+    parts: list[tuple[str, Mesh, Floats]] = []
+    lines = None
+    if person.haircut is not None:
+        rng = np.random.default_rng([person.seed, 21])
+        locks = grow(skin, *_below(person), rng)
+        lines = locks.lines.reshape(-1, 3)
+        if person.outfit.audio == "headphones":
+            press(locks.lines, skin)
+        parts.append(_part("hair", data, *ribbons(locks, rng), eyes))
+    worn = accessories(skin, person.outfit, lines)
+    if person.glasses is not None:
+        joints = data.joints(person.vertices)
+        apart = float(joints[data.bone("eye.L"), 0] - joints[data.bone("eye.R"), 0])
+        frame, lenses = spectacles(skin, apart, person.glasses)
+        worn.append(("frame", frame))
+    if worn:
+        points, triangles, pattern = join([shape for _, shape in worn])
+        which = [np.full(len(s[0]), SURFACES.index(name), float) for name, s in worn]
+        uv = np.column_stack([np.concatenate(which), pattern])
+        parts.append(_part("frame", data, points, uv, triangles, eyes))
+    if person.glasses is not None:
+        parts.append(_part("lens", data, lenses[0], np.zeros((len(lenses[0]), 2)), lenses[1], eyes))
+    return parts
+
+
+def _part(
+    name: str,
+    data: HeadData,
+    points: Array,
+    uv: Array,
+    triangles: npt.NDArray[np.integer[Any]],
+    eyes: Floats,
+) -> tuple[str, Mesh, Floats]:
+    mesh = free_mesh(data, points, uv, triangles.astype(np.int32), eyes)
+    return name, mesh, mesh.offsets
+
+
+def _below(person: Person) -> tuple[Haircut, Hairline]:
+    """Cut and hairline as the hat leaves them."""
+    cut, line = person.haircut, person.hairline
+    assert cut is not None
+    if person.outfit.hat == "none":
+        return cut, line
+    flat = replace(cut, fringe=0.0, sweep=0.0, lift=min(cut.lift, 0.12), back=0.0)
+    return replace(flat, volume=min(cut.volume, 0.08)), replace(line, hat=True)
 
 
 def scalp(data: HeadData, vertices: Floats, eyes: Floats) -> Scalp:

@@ -34,7 +34,6 @@ def paint_person(person: Person, parts: Sequence[Part], face: Face) -> Paint:
     marks[skin.lip > 0.5] = LABELS["mouth"]
     relief = (skin.gloss, skin.roughness, *slopes(face, skin.height))
     folds, fold = crease_maps(face, np.random.default_rng([person.seed, 13]), look["wrinkles"])
-    frame = person.glasses.rgb if person.glasses else (0.0, 0.0, 0.0)
     return Paint(
         skin=np.ascontiguousarray(np.dstack([albedo, *relief]), np.float32),
         marks=marks,
@@ -52,7 +51,8 @@ def paint_person(person: Person, parts: Sequence[Part], face: Face) -> Paint:
         tongue=np.array([0.46, 0.17, 0.15], np.float32),
         cloth=_cloth(look, rng),
         stripes=float(rng.uniform(1.5, 4.0)) if rng.random() < 0.25 else 0.0,
-        frame=np.asarray(frame, np.float32),
+        worn=np.hstack([person.outfit.colours, person.outfit.glosses]).astype(np.float32),
+        lens=np.asarray(person.glasses.tint if person.glasses else (1, 1, 1), np.float32),
         eye_radius=_eye_radius(by_name["eyes"].rest),
     )
 

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from reenact.errors import UserError
+from reenact.talking_heads.accessories import Outfit
 from reenact.talking_heads.formats import Floats
+from reenact.talking_heads.glasses import Glasses
 from reenact.talking_heads.haircuts import Dye
 from reenact.talking_heads.head_data import HeadData
 from reenact.talking_heads.locks import Haircut, Hairline
 from reenact.talking_heads.pack import ETHNICITIES
-from reenact.talking_heads.style import STYLE_CHOICES, Glasses, Rgb, draw_style
+from reenact.talking_heads.style import STYLE_CHOICES, Rgb, draw_style
 
 Rng = np.random.Generator
 
@@ -138,6 +140,7 @@ class Person:
     teeth: str
     cloth: str
     glasses: Glasses | None
+    outfit: Outfit
     beard: float  # 0 shaven .. 1 full
     look: dict[str, float]  # numbers for the painter, see _look
 
@@ -152,7 +155,7 @@ def sample_person(data: HeadData, seed: int, wish: Mapping[str, Any] | None = No
 
     `wish` fixes single choices, named in WISHES: gender "female"/"male" or 0..1; age, muscle,
     weight, beard 0..1; ethnicity {name: share}; sliders {name: value}; rest {unit: weight}; glasses
-    bool or Glasses; look {name: number}; names for the others. UserError for what there is not.
+    bool, a name in GLASSES or Glasses; look {name: number}; names for the others. UserError for what there is not.
     """
     asked = dict(wish or {})
     _check(data, asked)

@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 Bytes = npt.NDArray[np.uint8]
 
-SKIN, CAVITY, EYES, TEETH, TONGUE, LASH, HAIR, CLOTH, FRAME = range(9)
+SKIN, CAVITY, EYES, TEETH, TONGUE, LASH, HAIR, CLOTH, FRAME, LENS = range(10)
 MATERIALS = {
     "skin": SKIN,
     "cavity": CAVITY,
@@ -30,6 +30,7 @@ MATERIALS = {
     "hair": HAIR,
     "cloth": CLOTH,
     "frame": FRAME,
+    "lens": LENS,
 }
 """Part name -> material. Brows are painted on the skin, so their part is not drawn."""
 

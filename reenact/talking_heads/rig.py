@@ -8,9 +8,8 @@ import numpy as np
 from reenact.talking_heads.creases import creases
 from reenact.talking_heads.expressions import SIDES, UNITS, shares, with_products
 from reenact.talking_heads.formats import Floats, Ints
-from reenact.talking_heads.glasses import glasses_mesh
 from reenact.talking_heads.head_data import HeadData, Mesh
-from reenact.talking_heads.made import grown_hair
+from reenact.talking_heads.made import made_parts
 from reenact.talking_heads.morphs import lid_reach, make_morphs
 from reenact.talking_heads.person import Person
 
@@ -32,7 +31,7 @@ _EYE_BONES = ("eye.L", "eye.R")
 class Part:
     """One mesh to draw."""
 
-    name: str  # skin, cavity, eyes, teeth, tongue, lash, cloth, hair or frame
+    name: str  # skin, cavity, eyes, teeth, tongue, lash, cloth, hair, frame or lens
     uv: Floats  # [V,2]
     triangles: Ints  # [F,3] into this part's vertices
     rest: Floats  # [V,3] dm: skin, cavity on the base mesh; others on the person - the eyes' middle
@@ -158,11 +157,7 @@ def _worn(data: HeadData, person: Person, eyes: Floats) -> list[tuple[str, Mesh,
         mesh = data.meshes[name]
         rest = mesh.fit(person.vertices)
         worn.append((part, mesh, _shrunk(rest) if part in ("teeth", "tongue") else rest))
-    hair = grown_hair(data, person, eyes)
-    if hair is not None:
-        worn.append(("hair", *hair))
-    if person.glasses is not None:
-        worn.append(("frame", *glasses_mesh(data, person.vertices, person.glasses)))
+    worn += made_parts(data, person, eyes)
     return worn
 
 

@@ -48,6 +48,7 @@ from reenact.talking_heads.surfaces import (
     mouth_surface,
     put,
     skin_surface,
+    worn_surface,
 )
 
 __all__ = ["Buffers", "shade"]
@@ -252,7 +253,7 @@ def shade_sample(
     elif m == CLOTH:
         cloth_surface(at, paint, surface)
     elif m == FRAME:
-        put(surface, paint.frame, 1.0, 1.0, 0.25, 0.0)
+        worn_surface(at, paint, surface)
     else:
         mouth_surface(m, at, paint, shot, surface)
     lit = lit_fraction(b.shadow_depth, shot.shadow_matrix, at)

@@ -11,6 +11,7 @@ from reenact.talking_heads import strands
 from reenact.talking_heads.face_map import Face
 from reenact.talking_heads.head_data import HeadData
 from reenact.talking_heads.landmarks import LandmarkFinder
+from reenact.talking_heads.lenses import glaze
 from reenact.talking_heads.motion import neutral_motion
 from reenact.talking_heads.paint import (
     eye_centres,
@@ -21,6 +22,7 @@ from reenact.talking_heads.paint import (
 )
 from reenact.talking_heads.person import Person
 from reenact.talking_heads.raster import (
+    LENS,
     MATERIALS,
     SAMPLES,
     Bytes,
@@ -78,7 +80,7 @@ class Studio:
         self.camera: Camera = window_camera(self.neutral, size, zoom, shift)
         self._paint = paint_person(person, self.rig.parts, _face(data))
         self._light = metered(self.scene.light, self._paint)
-        self._mesh, self._drawn = _assemble(self.rig.parts)
+        self._mesh, self._lenses, self._drawn = _assemble(self.rig.parts)
         self._alphas = (self._paint.lash, np.ascontiguousarray(self._paint.hair[..., 0]))
         samples = size * SAMPLES
         self._depth, self._index = (
@@ -95,8 +97,8 @@ class Studio:
         screen = self.camera.screen(positions)
         light_matrix = shadow_matrix(self.scene.light, posed.head)
         from_light = np.asarray(positions @ light_matrix[:, :3].T + light_matrix[:, 3], np.float32)
-        self._see(from_light, True, self._shadow, self._shadow_index)
-        self._see(screen, False, self._depth, self._index)
+        self._see(self._mesh, from_light, True, self._shadow, self._shadow_index)
+        self._see(self._mesh, screen, False, self._depth, self._index)
         shot = Shot(
             self.camera.position,
             posed.eye_left,
@@ -127,23 +129,26 @@ class Studio:
             alpha,
             labels,
         )
+        if len(self._lenses.triangles):
+            self._glaze(buffers, shot, rgb)
         return Frame(rgb, alpha, labels)
+
+    def _glaze(self, buffers: Buffers, shot: Shot, rgb: Bytes) -> None:
+        """Lay the lenses of glasses over the picture."""
+        lenses, depth = self._lenses, np.empty_like(self._depth)
+        self._see(lenses, buffers.screen, False, depth, self._index)
+        tint, light = self._paint.lens, self._light
+        glaze(buffers, lenses, depth, self._index, tint, light, shot, rgb)
 
     def landmarks(self, posed: Posed) -> Floats:
         """The landmarks of a pose in pixels, f32[L,2], see LANDMARKS."""
         return self.camera.project(self.find_landmarks(posed))
 
-    def _see(self, screen: Floats, shadow: bool, depth: Floats, index: Ints) -> None:
-        mesh = self._mesh
+    def _see(
+        self, mesh: Geometry, screen: Floats, shadow: bool, depth: Floats, index: Ints
+    ) -> None:
         visibility(
-            mesh.triangles,
-            mesh.material,
-            screen,
-            mesh.uv,
-            self._alphas,
-            shadow,
-            depth,
-            index,
+            mesh.triangles, mesh.material, screen, mesh.uv, self._alphas, shadow, depth, index
         )
 
 
@@ -157,8 +162,8 @@ def _face(data: HeadData) -> Face:
     return _faces[id(data)]
 
 
-def _assemble(parts: list[Part]) -> tuple[Geometry, npt.NDArray[np.int64]]:
-    """One mesh of all drawn parts, and which of the rig's vertices it uses."""
+def _assemble(parts: list[Part]) -> tuple[Geometry, Geometry, npt.NDArray[np.int64]]:
+    """One mesh of all drawn parts, one of lenses, and which of the rig's vertices they use."""
     triangles, materials, uvs, rests, drawn = [], [], [], [], []
     start = count = 0
     eyes = eye_centres(next(part.rest for part in parts if part.name == "eyes"))
@@ -181,10 +186,11 @@ def _assemble(parts: list[Part]) -> tuple[Geometry, npt.NDArray[np.int64]]:
             drawn.append(np.arange(start, start + len(part.rest)))
             count += len(part.rest)
         start += len(part.rest)
-    geometry = Geometry(
-        np.concatenate(triangles).astype(np.int32),
-        np.concatenate(materials),
-        np.concatenate(uvs).astype(np.float32),
-        np.concatenate(rests).astype(np.float32),
+    faces, material = np.concatenate(triangles).astype(np.int32), np.concatenate(materials)
+    uv, rest = (np.concatenate(a).astype(np.float32) for a in (uvs, rests))
+    clear = material == LENS
+    return (
+        Geometry(faces[~clear], material[~clear], uv, rest),
+        Geometry(faces[clear], material[clear], uv, rest),
+        np.concatenate(drawn),
     )
-    return geometry, np.concatenate(drawn)

@@ -1,14 +1,24 @@
 """What a person wears and how they are coloured: hair, eyes, glasses, clothes, make-up."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from reenact.errors import UserError
 from reenact.talking_heads import haircuts
+from reenact.talking_heads.accessories import (
+    AUDIO,
+    COLLARS,
+    EARRINGS,
+    HATS,
+    Outfit,
+    colour_outfit,
+    draw_outfit,
+)
 from reenact.talking_heads.brows import BROWS, brow_form, draw_brow
+from reenact.talking_heads.glasses import GLASSES, Glasses, draw_glasses
 from reenact.talking_heads.haircuts import CUTS
 from reenact.talking_heads.pack import CLOTHES, LASHES, TEETH
 
@@ -38,7 +48,7 @@ EYE_COLORS: dict[str, Rgb] = {
 
 STYLE_CHOICES = (
     *("hair", "hair_color", "eye_color", "brow", "lash", "teeth", "cloth"),
-    *("glasses", "beard", "look"),
+    *("glasses", "beard", "look", "hat", "audio", "earrings", "collar"),
 )
 _NAMES: dict[str, tuple[str, ...]] = {
     "hair": (*CUTS, "none"),
@@ -48,18 +58,11 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "lash": LASHES,
     "teeth": TEETH,
     "cloth": CLOTHES,
+    "hat": HATS,
+    "audio": AUDIO,
+    "earrings": EARRINGS,
+    "collar": COLLARS,
 }
-
-
-@dataclass(frozen=True)
-class Glasses:
-    """The form of a pair of glasses."""
-
-    width: float  # half width of a rim over the distance of the eyes
-    height: float  # height of a rim over its width
-    squareness: float  # exponent of the superellipse: 2 is an ellipse
-    thickness: float  # radius of the frame's tubes, dm
-    rgb: Rgb  # linear light
 
 
 def draw_style(
@@ -72,7 +75,7 @@ def draw_style(
     for kind, names in _NAMES.items():
         if asked.get(kind, names[0]) not in names:
             raise UserError(f"There is no {kind} {asked[kind]!r}: choose from {', '.join(names)}.")
-    locks, colours, face, clothes, on_nose, painted, brow = rng.spawn(7)
+    locks, colours, face, clothes, on_nose, painted, brow, worn = rng.spawn(8)
     style = _draw_hair(locks, male, age, ethnicity, asked)
     style |= {
         "eye_color": _eye_color(colours, ethnicity),
@@ -88,9 +91,8 @@ def draw_style(
         style["beard"] = 0.0
     style |= {name: asked[name] for name in style if name in asked}
     style["eye_rgb"] = _vary(colours, EYE_COLORS[style["eye_color"]], 0.15, 0.06)
-    wears, glasses = on_nose.random() < 0.15, _draw_glasses(on_nose)
-    wish = asked.get("glasses", wears)
-    style["glasses"] = wish if isinstance(wish, Glasses) else glasses if wish else None
+    style["glasses"] = _draw_glasses(on_nose, age, asked)
+    style["outfit"] = _draw_outfit(worn, male, style["glasses"], asked)
     look = _draw_look(painted, male, age, ethnicity)
     look |= brow_form(brow, style["brow"], male)
     for name in asked.get("look", {}):
@@ -123,6 +125,24 @@ def _draw_hair(
     }
 
 
+def _draw_glasses(rng: Rng, age: float, asked: Mapping[str, Any]) -> Glasses | None:
+    wears, name = rng.random() < 0.14 + 0.3 * age, str(rng.choice(list(GLASSES)))
+    wish = asked.get("glasses", bool(wears))
+    if isinstance(wish, str) and wish not in GLASSES:
+        raise UserError(f"There is no glasses {wish!r}: choose from {', '.join(GLASSES)}.")
+    pair = draw_glasses(rng, GLASSES[wish if isinstance(wish, str) else name])
+    return wish if isinstance(wish, Glasses) else pair if wish else None
+
+
+def _draw_outfit(rng: Rng, male: bool, glasses: Glasses | None, asked: Mapping[str, Any]) -> Outfit:
+    drawn = draw_outfit(rng, male)
+    colours, glosses = colour_outfit(rng, glasses.rgb if glasses else (0.0, 0.0, 0.0))
+    chosen = {name: str(asked.get(name, value)) for name, value in drawn.items()}
+    if chosen["hat"] != "none" and "audio" not in asked and chosen["audio"] == "headphones":
+        chosen["audio"] = "none"
+    return Outfit(**chosen, colours=colours, glosses=glosses)
+
+
 def _pick(rng: Rng, chances: Mapping[str, float]) -> str:
     weights = np.array(list(chances.values()))
     return str(rng.choice(list(chances), p=weights / weights.sum()))
@@ -152,19 +172,6 @@ def _eye_color(rng: Rng, ethnicity: Mapping[str, float]) -> str:
     light = max(0.0, ethnicity["caucasian"] - 0.35)
     shares = (1.3 - light, 1.2, 0.25, 0.5 * light + 0.05, 0.8 * light, 1.6 * light, 0.8 * light)
     return _pick(rng, dict(zip(EYE_COLORS, shares, strict=True)))
-
-
-def _draw_glasses(rng: Rng) -> Glasses:
-    dark = HAIR_COLORS[str(rng.choice(["black", "black", "dark", "brown"]))]
-    metal: Rgb = (0.5, 0.45, 0.4)
-    rgb = _vary(rng, dark, 0.4, 0.3) if rng.random() < 0.7 else _vary(rng, metal, 0.4, 0.08)
-    return Glasses(
-        width=float(rng.uniform(0.36, 0.43)),
-        height=float(rng.uniform(0.64, 0.95)),
-        squareness=float(rng.uniform(2.0, 5.0)),
-        thickness=float(rng.choice([0.008, 0.013, 0.018])),
-        rgb=rgb,
-    )
 
 
 def _draw_look(

@@ -42,7 +42,8 @@ class Paint(NamedTuple):
     tongue: Floats
     cloth: Floats  # [2,3]: ground and stripe
     stripes: float  # per dm; 0 = plain
-    frame: Floats
+    worn: Floats  # [S,5] colour, specular weight, roughness of accessories.SURFACES
+    lens: Floats  # [3] what glasses let through
     eye_radius: float  # dm
 
 
@@ -221,6 +222,16 @@ def cloth_surface(at: Floats, paint: Paint, surface: Floats) -> None:
     weave = 0.88 + 0.24 * value_noise(at[8] * 42.0, at[9] * 42.0, 21)
     striped = paint.stripes > 0 and (at[9] * paint.stripes) % 1.0 < 0.35
     put(surface, paint.cloth[1 if striped else 0], weave, 0.15, 0.75, 0.1)
+
+
+@inlined
+def worn_surface(at: Floats, paint: Paint, surface: Floats) -> None:
+    """Frames, hats and so on: which surface and the ribs of a knit come with the mesh."""
+    worn = paint.worn[int(at[6] + 0.5)]
+    ribs = 1.0 - 0.4 * (1.0 - abs(math.sin(math.pi * at[7])))
+    if worn[4] > 0.7:  # cloth
+        ribs *= 0.85 + 0.3 * value_noise(at[8] * 42.0, at[9] * 42.0, 22)
+    put(surface, worn, ribs, worn[3], worn[4], 0.1)
 
 
 @inlined
