@@ -20,8 +20,12 @@ from reenact.talking_heads.brows import BROWS
 from reenact.talking_heads.glasses import GLASSES
 from reenact.talking_heads.haircuts import CUTS
 from reenact.talking_heads.head_data import HeadData, load_head_data
+from reenact.talking_heads.motion import neutral_motion
 from reenact.talking_heads.person import sample_person, sliders
+from reenact.talking_heads.raster import EYES, MATERIALS, SAMPLES, visibility
 from reenact.talking_heads.rig import Part, Rig
+from reenact.talking_heads.scene import window_camera
+from reenact.talking_heads.strands import lock_map
 from reenact.talking_heads.studio import Studio
 from reenact.talking_heads.surfaces import LABELS
 
@@ -38,12 +42,27 @@ def parts(data: HeadData, seed: int, **wish: Any) -> dict[str, Part]:
     return {part.name: part for part in Rig(data, sample_person(data, seed, wish)).parts}
 
 
-def eye_pixels(data: HeadData, seed: int, wish: Mapping[str, Any]) -> npt.NDArray[np.int64]:
-    """How many pixels show the right and the left eye of a neutral face, i64[2]."""
-    studio = Studio(data, sample_person(data, seed, wish), seed, SIZE)
-    frame, middle = studio.render(studio.neutral), SIZE // 2
-    eyes = frame.labels[: SIZE * 5 // 8] == LABELS["eye"]
-    return np.array([eyes[:, :middle].sum(), eyes[:, middle:].sum()])
+def eye_samples(data: HeadData, seed: int, wish: Mapping[str, Any]) -> npt.NDArray[np.int64]:
+    """How many samples of a neutral face show the right and the left eye, i64[2]."""
+    person = sample_person(data, seed, wish)
+    rig = Rig(data, person)
+    posed = rig.pose(*neutral())
+    screen = window_camera(posed, SIZE).screen(posed.positions)
+    start, faces, materials, uvs = 0, [], [], []
+    for part in rig.parts:
+        if part.name in ("skin", "eyes", "hair", "frame"):
+            faces.append(part.triangles + start)
+            materials.append(np.full(len(part.triangles), MATERIALS[part.name], np.uint8))
+        start += len(part.rest)
+        uvs.append(part.uv)
+    locks = lock_map(seed, np.array(person.hair_rgb), person.dye)[..., 0]
+    alphas = (np.zeros((1, 1), np.float32), np.ascontiguousarray(locks))
+    n = SIZE * SAMPLES
+    depth, index = np.empty((n, n), np.float32), np.empty((n, n), np.int32)
+    triangles, material = np.concatenate(faces), np.concatenate(materials)
+    visibility(triangles, material, screen, np.concatenate(uvs), alphas, False, depth, index)
+    eyes = (index >= 0) & (material[index] == EYES)
+    return np.array([eyes[:, : n // 2].sum(), eyes[:, n // 2 :].sum()])
 
 
 @pytest.mark.parametrize("seed", [0, 7, 19])
@@ -66,7 +85,7 @@ def test_one_choice_does_not_shift_another(data: HeadData) -> None:
 
 def test_no_two_are_alike(data: HeadData) -> None:
     """Two heads differ by millimetres somewhere, and by more than one of hair, colours, brows."""
-    people = [sample_person(data, seed) for seed in range(40)]
+    people = [sample_person(data, seed) for seed in range(24)]
     for i, one in enumerate(people):
         for two in people[i + 1 :]:
             assert np.abs(one.vertices - two.vertices).max() > 0.03
@@ -110,36 +129,36 @@ def test_women_and_men_differ(data: HeadData) -> None:
 
 @pytest.mark.parametrize("hair", sorted(CUTS))
 def test_no_cut_hides_an_eye(data: HeadData, hair: str) -> None:
-    for seed in (31, 32):
-        bare = eye_pixels(data, seed, {**PLAIN, "hair": "none"})
-        assert (eye_pixels(data, seed, {**PLAIN, "hair": hair}) >= 0.8 * bare).all()
+    bare = eye_samples(data, 31, {**PLAIN, "hair": "none"})
+    assert (bare > 25).all()
+    assert (eye_samples(data, 31, {**PLAIN, "hair": hair}) >= 0.8 * bare).all()
 
 
 def test_eyes_are_free(data: HeadData) -> None:
-    """Of 40 people with whatever they wear."""
-    for seed in range(100, 140):
-        bare = eye_pixels(data, seed, {**PLAIN, "hair": "none"})
-        assert (eye_pixels(data, seed, {}) >= 0.75 * bare).all(), seed
+    """Of 20 people with whatever they wear."""
+    for seed in range(100, 120):
+        bare = eye_samples(data, seed, {**PLAIN, "hair": "none"})
+        assert (eye_samples(data, seed, {}) >= 0.75 * bare).all(), seed
 
 
 @pytest.mark.parametrize("hat", HATS[1:])
 def test_hats_sit_above_the_brows(data: HeadData, hat: str) -> None:
-    for seed in range(6):
+    for seed in range(3):
         frame = parts(data, seed, **{**PLAIN, "hat": hat})["frame"].rest
         assert frame[frame[:, 2] > -0.3, 1].min() > 0.22
         assert frame[:, 1].max() > 0.9
-        bare = eye_pixels(data, seed, PLAIN)
-        assert (eye_pixels(data, seed, {**PLAIN, "hat": hat}) >= 0.8 * bare).all()
+        bare = eye_samples(data, seed, PLAIN)
+        assert (eye_samples(data, seed, {**PLAIN, "hat": hat}) >= 0.8 * bare).all()
 
 
 @pytest.mark.parametrize("glasses", sorted(GLASSES))
 def test_glasses_sit_on_the_nose(data: HeadData, glasses: str) -> None:
-    for seed in range(3):
+    for seed in range(2):
         worn = parts(data, seed, **{**PLAIN, "glasses": glasses})
-        skin = Rig(data, sample_person(data, seed, PLAIN))
-        middle = skin.pose(*neutral()).positions  # the person's own skin, not the average one
-        eyes = 0.5 * (skin.pose(*neutral()).eye_left + skin.pose(*neutral()).eye_right)
-        face = middle[: len(skin.parts[0].rest)] - eyes
+        vertices = sample_person(data, seed, PLAIN).vertices
+        joints = data.joints(vertices)
+        eyes = 0.5 * (joints[data.bone("eye.L")] + joints[data.bone("eye.R")])
+        face = data.meshes["skin"].fit(vertices) - eyes
         bridge = face[(np.abs(face[:, 0]) < 0.06) & (np.abs(face[:, 1]) < 0.1), 2].max()
         frame = worn["frame"].rest
         on_nose = frame[np.abs(frame[:, 0]) < 0.05]
@@ -152,15 +171,13 @@ def test_glasses_sit_on_the_nose(data: HeadData, glasses: str) -> None:
 
 
 def neutral() -> tuple[npt.NDArray[np.float32], ...]:
-    from reenact.talking_heads.motion import neutral_motion
-
     still = neutral_motion(1)
     return still.units[0], still.head[0], still.gaze[0]
 
 
 def test_lenses_let_the_eyes_through(data: HeadData) -> None:
     """The labels are those without glasses where no frame is, and the picture changes there."""
-    for seed in (3, 5):
+    for seed in (3,):
         with_, without = (
             Studio(data, sample_person(data, seed, {**PLAIN, "glasses": glasses}), seed, 128)
             for glasses in ("rimless", False)

@@ -171,7 +171,7 @@ def _cap(head: _Head) -> list[tuple[str, Shape]]:
     reach = 0.62 * np.cos(turn * np.pi / 2.5) ** 0.7
     out = np.linspace(0, 1, 5)[:, None]
     brim = edge + np.stack(
-        [0.12 * np.sin(turn) * out, 0.04 * out - 0.12 * out * np.abs(turn) ** 2, reach * out], -1
+        [0.12 * np.sin(turn) * out, 0.04 * out - 0.07 * out * np.abs(turn) ** 2, reach * out], -1
     )
     return [("hat", dome), ("trim", sheet(brim))]
 
