@@ -8,7 +8,6 @@ repeated or dropped, so that picture t always shows what factors[t] say, and a c
 the dark shows in its long shutter.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -111,7 +110,7 @@ def _check(wish: Mapping[str, Any]) -> None:
                 choices = ", ".join(_CHOICES[name])
                 raise UserError(f"'{value}' is no {name}; choose one of {choices}.")
             continue
-        low, high = _RANGES.get(name, (-math.inf, math.inf))
+        low, high = _RANGES.get(name, (-10, 10))
         if not isinstance(value, int | float) or not low <= value <= high:
             raise UserError(
                 f"A camera's {name} cannot be {value!r}; give a number {low} to {high}."

@@ -58,7 +58,7 @@ _KINDS = {
     ),
     "golden": _Kind(
         0.06, (0.5, 1.25), (0.08, 0.4), (1.4, 2.2), (3100, 4200), (0.0, 0.1), (0.0, 1.0),
-        (0.35, 0.55), (5200, 7500), (0.1, 0.3), (0.85, 1.15), (0.5, 1.0),
+        (0.35, 0.55), (5000, 6600), (0.1, 0.3), (0.85, 1.15), (0.5, 1.0),
     ),
     "neon": _Kind(
         0.05, (0.5, 1.2), (0.0, 0.5), (0.7, 1.2), (5000, 6500), (0.4, 0.9), (0.0, 1.0),
@@ -130,7 +130,7 @@ def draw_light(name: str, rng: np.random.Generator) -> Lighting:
     harmonics = _room_light(other * rng.uniform(*kind.room), rng.uniform(*kind.above), rng)
     harmonics[3] += side * 0.12 * colours[0] * np.sin(azimuth)  # walls beside the key throw back
     received = _on_a_face(directions, colours, harmonics)
-    adapted = rng.uniform(0.0, 0.25) if kind.coloured else rng.uniform(0.7, 0.97)
+    adapted = rng.uniform(0.0, 0.25) if kind.coloured else rng.uniform(0.5, 0.95)
     level = float(received.mean())
     balance = (received / level) ** -adapted * np.exp(rng.normal(0, 0.025, 3))
     balance /= (balance * received).mean() / level
@@ -149,7 +149,7 @@ def _two_colours(rng: np.random.Generator) -> tuple[Vector, Vector]:
     hue = float(rng.uniform())
     hues = (hue, (hue + float(rng.uniform(0.25, 0.75))) % 1.0)
     pair = [
-        0.3 + 0.9 * np.array(colorsys.hsv_to_rgb(h, float(rng.uniform(0.6, 1.0)), 1.0))
+        0.15 + 1.0 * np.array(colorsys.hsv_to_rgb(h, float(rng.uniform(0.6, 1.0)), 1.0))
         for h in hues
     ]
     return np.asarray(pair[0] / pair[0].mean()), np.asarray(pair[1] / pair[1].mean())
