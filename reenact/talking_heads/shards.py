@@ -7,10 +7,10 @@
     DIR/00000/parameters.json    one object per clip: all that was drawn
     DIR/clips/00007.npz          finished clips of shards that are not whole yet
 
-Frames are JPEGs of quality 98 without colour subsampling: 48 dB from what was rendered and a sixth
-of the bytes, at 0.4 ms to read (256 px), so that a data set stays in the memory where raw
-arrays would be read from the disk (docs/benchmarks.md has the table). The camera's pictures went through worse and
-get quality 95; alpha and labels are PNGs and exact.
+Frames are JPEGs of quality 98 without colour subsampling: 46 dB from what was rendered, a fifth of
+the bytes, half a millisecond to read. So a data set stays in memory where raw arrays would be read
+from the disk; docs/benchmarks.md has the figures. The camera's pictures went through worse and get
+quality 95; alpha and labels are PNGs and exact.
 """
 
 import io
