@@ -8,7 +8,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,27 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give the device's memory back; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class Overlapping(Protocol):
+    """An engine that works on its own while its caller does something else."""
+
+    def start(self, array: npt.NDArray[Any]) -> None:
+        """Give it its work and return at once; `array` may be changed after that.
+
+        Raises:
+            TypeError, ValueError, RuntimeError: as a call; also if `finish` was not called since.
+        """
+        ...
+
+    def finish(self) -> npt.NDArray[Any]:
+        """Wait for what was started; the result is the caller's own.
+
+        Raises:
+            RuntimeError: nothing was started.
+        """
         ...
 
 

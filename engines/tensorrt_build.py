@@ -150,15 +150,11 @@ def _built(order: _Order, model: bytes, progress: "Progress | None") -> tuple[by
     library = order.library
     library.complaints.clear()
     builder = library.module.Builder(library.logger)
-    network = builder.create_network(_strongly_typed(library))
-    parser = library.module.OnnxParser(
-        network, library.logger
-    )  # holds the weights until the build is done
-    if not parser.parse(model):
-        raise damaged(order.onnx, ValueError(_refusal(parser)))
+    network, parser = _parsed(order, builder, model)
     config = _config(order, builder)
     with watched(library, config, order.onnx.stem, progress):
         serialized = builder.build_serialized_network(network, config)
+    del parser  # it held the weights until here
     if serialized is None:
         raise UserError(
             f"{library.title} cannot build {order.onnx.name}: {library.reason()}; "
@@ -167,6 +163,22 @@ def _built(order: _Order, model: bytes, progress: "Progress | None") -> tuple[by
     if library.product == "tensorrt":
         _save_timing(order, config)
     return bytes(serialized), _ends(library, network)
+
+
+def _parsed(
+    order: _Order, builder: "trt.Builder", model: bytes
+) -> tuple["trt.INetworkDefinition", "trt.OnnxParser"]:
+    network = builder.create_network(_strongly_typed(order.library))
+    parser = order.library.module.OnnxParser(network, order.library.logger)
+    if not parser.parse(model):
+        raise damaged(order.onnx, ValueError(_refusal(parser)))
+    for tensors in _ends(order.library, network):
+        if any(-1 in shape for _, shape in tensors.values()):
+            raise UserError(
+                f"{order.onnx} takes any number of frames, an engine one; "
+                "export it again without --batch free"
+            )
+    return network, parser
 
 
 def _strongly_typed(library: Library) -> int:

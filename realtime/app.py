@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 
+from engines import Overlapping
 from realtime.cameras import Input, find_again, find_input
 from realtime.canvas import Placed, backdrop
 from realtime.faces import FaceFollower, Faces, FaceThread, InlineFaces
@@ -92,7 +93,8 @@ def run(
             stack.callback(faces.close)
             if isinstance(source, Live):
                 source.start()
-            Show(source, faces, puppet, outputs, stats).run(limits, stop)
+            ahead = every_frame and isinstance(model.render, Overlapping)  # live, newest wins
+            Show(source, faces, puppet, outputs, stats, ahead).run(limits, stop)
             if not puppet.faces and not stop.is_set():
                 _miss_the_face(what, every_frame)
         report = stats.report(source.drops)

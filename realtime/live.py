@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,10 +31,19 @@ class Show:
     """Everything that takes part, until the curtain falls."""
 
     def __init__(
-        self, source: Source, faces: Faces, puppet: Puppet, outputs: Sequence[Output], stats: Stats
+        self,
+        source: Source,
+        faces: Faces,
+        puppet: Puppet,
+        outputs: Sequence[Output],
+        stats: Stats,
+        ahead: bool = False,
     ) -> None:
+        """`ahead`: a frame is drawn beside looking at the next one, and so sent one frame later."""
         self._source, self._faces, self._puppet = source, faces, puppet
         self._outputs, self._stats = outputs, stats
+        self._drive = puppet.drive_ahead if ahead else puppet.drive
+        self._captured_s: deque[float | None] = deque()  # of the frames that were not sent yet
         self._time_s = 0.0
 
     def run(
@@ -52,32 +62,39 @@ class Show:
                 try:
                     frame = self._source.take(PATIENCE_S)
                 except Ended:
+                    if self._send(self._puppet.last_ahead()):
+                        self._stats.sent(self._captured_s.popleft())
                     return
+                self._captured_s.append(frame.captured_s if frame else None)
                 with self._stats.stage("frame"):
-                    picture = self._picture(frame, clock())
-                    with self._stats.stage("send"):
-                        self._send(picture)
-                self._stats.sent(frame.captured_s if frame else None)
+                    sent = self._send(self._picture(frame, clock()))
+                if sent:
+                    self._stats.sent(self._captured_s.popleft())
                 begin_s = clock() if begin_s is None else begin_s
         except BaseException:
             self._say_that_it_stopped()
             raise
 
-    def _picture(self, frame: Frame | None, now_s: float) -> Picture:
+    def _picture(self, frame: Frame | None, now_s: float) -> Picture | None:
         self._time_s = max(self._time_s, frame.time_s if frame else now_s)
         if frame is None:
-            return self._puppet.drive(None, self._time_s)
+            return self._drive(None, self._time_s)
         with self._stats.stage("face"):
             window = self._faces.follow(frame)
         if window is None:
-            return self._puppet.drive(None, self._time_s)
+            return self._drive(None, self._time_s)
         with self._stats.stage("crop"):
             crop = cut(frame.image, window, self._puppet.crop)
-        return self._puppet.drive(crop, self._time_s)
+        return self._drive(crop, self._time_s)
 
-    def _send(self, picture: Picture) -> None:
-        for output in self._outputs:
-            output.send(picture)
+    def _send(self, picture: Picture | None) -> bool:
+        """Send it to every output, if there is one."""
+        if picture is None:
+            return False
+        with self._stats.stage("send"):
+            for output in self._outputs:
+                output.send(picture)
+        return True
 
     def _say_that_it_stopped(self) -> None:
         card = self._puppet.card("stopped", self._time_s)

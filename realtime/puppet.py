@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from engines import Overlapping
 from realtime.frames import Image
 from realtime.models import Model
 from realtime.smoothing import OneEuro
@@ -89,6 +90,7 @@ class Puppet:
         self._machine = FaceStateMachine()
         self._neutral: Vector = np.zeros(deformation_count(self._dims), np.float32)
         self._shown = self._from = self._neutral
+        self._ahead_s: float | None = None  # time of the picture that is being drawn
 
     @property
     def state(self) -> FaceState:
@@ -102,6 +104,35 @@ class Puppet:
             crop: u8 [C,C,3] of the face, None where there is none.
             time_s: of the frame; never before the last one.
         """
+        self._follow(crop, time_s)
+        return self._render(time_s)
+
+    def drive_ahead(self, crop: Image | None, time_s: float) -> Picture | None:
+        """As `drive`, but give the picture of the call before, None in the first one.
+
+        Meanwhile the new one is drawn: the GPU encodes a frame beside drawing the one before it.
+        The model's `render` must be `Overlapping`; `last_ahead` gives the last picture.
+        """
+        self._follow(crop, time_s)
+        before = self.last_ahead()
+        self._engine_ahead().start(self._styles()[None])
+        self._ahead_s = time_s
+        return before
+
+    def last_ahead(self) -> Picture | None:
+        """The picture that `drive_ahead` began last, None where there is none."""
+        if self._ahead_s is None:
+            return None
+        with self._stats.stage("render"):
+            pixels = self._engine_ahead().finish()[0]
+        picture, self._ahead_s = Picture(_MAKER, pixels, self._ahead_s), None
+        return picture
+
+    def card(self, text: str, time_s: float) -> Picture:
+        """A card of the size of its pictures."""
+        return card(text, self.width, self.height, time_s)
+
+    def _follow(self, crop: Image | None, time_s: float) -> None:
         before = self._machine.state
         state = self._machine.update(crop is not None, time_s)
         if state is not before:
@@ -111,11 +142,6 @@ class Puppet:
         if state is not FaceState.HOLD:
             goal = self._neutral if crop is None else self._deformation(crop, time_s)
             self._shown = self._from + np.float32(self._machine.progress) * (goal - self._from)
-        return self._render(time_s)
-
-    def card(self, text: str, time_s: float) -> Picture:
-        """A card of the size of its pictures."""
-        return card(text, self.width, self.height, time_s)
 
     def _deformation(self, crop: Image, time_s: float) -> Vector:
         self.faces += 1
@@ -124,11 +150,18 @@ class Puppet:
         with self._stats.stage("smooth"):
             return self._filter(deformation, time_s)
 
-    def _render(self, time_s: float) -> Picture:
+    def _styles(self) -> Vector:
         with self._stats.stage("add"):
-            styles = add_deformation(self._dims, self._avatar.styles, self._shown)
+            return add_deformation(self._dims, self._avatar.styles, self._shown)
+
+    def _render(self, time_s: float) -> Picture:
+        styles = self._styles()
         with self._stats.stage("render"):
             return Picture(_MAKER, self._model.render(styles[None])[0], time_s)
+
+    def _engine_ahead(self) -> Overlapping:
+        assert isinstance(self._model.render, Overlapping)
+        return self._model.render
 
 
 def _filter(smooth: float) -> OneEuro:

@@ -21,11 +21,15 @@ import pytest
 import stand_in_gpu
 
 import engines.built
-from engines import GRAPHS, choose_backend, load_engine
+from engines import GRAPHS, Overlapping, choose_backend, load_engine, model_info
 from engines.cuda import open_cuda
 from engines.passport import passport_file, read_passport
 from engines.tensorrt_build import build
 from engines.tensorrt_engine import TensorRtEngine, TensorRtRtxEngine
+from realtime.models import Model
+from realtime.puppet import Puppet
+from realtime.stats import Stats
+from reenact.avatar import Avatar
 from reenact.errors import UserError
 
 LIBRARY = os.environ.get("STAND_IN_LIBRARY", "cuda-bindings")
@@ -119,6 +123,25 @@ def test_two_networks_side_by_side(folder: Path, render: TensorRtEngine, expecte
     encode.start(crop)
     np.testing.assert_array_equal(encode.finish(), alone)
     np.testing.assert_array_equal(render.finish(), expected(1))
+    encode.close()
+
+
+def test_a_puppet_draws_ahead(folder: Path, render: TensorRtEngine) -> None:
+    """The same pictures, whether a frame is drawn beside encoding the next one or after it."""
+    info, encode = model_info(folder), TensorRtEngine(folder, "encode_deformation")
+    model = Model(info, encode, render, "tensorrt", "a test")
+    identity = np.zeros((8, 16), np.float32)
+    thumbnail = np.zeros((8, 8, 3), np.uint8)
+    avatar = Avatar("A", identity, styles(1)[0], thumbnail, info.fingerprint, "CC0-1.0", "nobody")
+    crops = [np.full((64, 64, 3), 40 * k, np.uint8) for k in range(5)]
+    one, other = (Puppet(model, avatar, Stats(), 0.0) for _ in range(2))
+    expected = [one.drive(crop, k / 25).pixels for k, crop in enumerate(crops)]
+    assert isinstance(render, Overlapping)
+    got = [other.drive_ahead(crop, k / 25) for k, crop in enumerate(crops)] + [other.last_ahead()]
+    assert got[0] is None and other.last_ahead() is None
+    for k, picture in enumerate(got[1:]):
+        assert picture is not None and picture.time_s == k / 25
+        np.testing.assert_array_equal(picture.pixels, expected[k])
     encode.close()
 
 

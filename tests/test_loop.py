@@ -2,6 +2,8 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from live_fakes import (
     GREY,
     Clock,
     FakeEncode,
+    FakeRender,
     Recorder,
     ScriptedFaces,
     ScriptedSource,
@@ -36,6 +39,7 @@ class Stage:
         outputs: Sequence[Output] = (),
         model: Model | None = None,
         clock: Clock | None = None,
+        ahead: bool = False,
     ) -> None:
         self.clock = clock or Clock()
         self.stats = Stats(self.clock)
@@ -45,7 +49,8 @@ class Stage:
         self.puppet = Puppet(self.model, an_avatar(), self.stats, 0.0)
         self.stop = threading.Event()
         everything = [self.recorder, *outputs]
-        self.show = Show(self.source, ScriptedFaces(seen), self.puppet, everything, self.stats)
+        faces = ScriptedFaces(seen)
+        self.show = Show(self.source, faces, self.puppet, everything, self.stats, ahead)
 
     def run(self, frames: int | None = None, seconds: float | None = None) -> list[int]:
         self.show.run(Limits(frames, seconds), self.stop, self.clock)
@@ -56,6 +61,55 @@ def test_each_frame_becomes_one_picture_with_its_time() -> None:
     stage = Stage([frame(k, level=255) for k in range(5)], seen=range(2, 5))
     assert stage.run() == [GREY, GREY, GREY + 100, GREY + 100, GREY + 100]
     assert stage.recorder.times == [k / 25 for k in range(5)]
+
+
+class RenderAhead(FakeRender):
+    """Draws while its caller does something else; remembers what was done meanwhile."""
+
+    def __init__(self, done: list[str], fails_at: int | None = None) -> None:
+        super().__init__(fails_at)
+        self.done, self.array = done, None
+
+    def start(self, array: Any) -> None:
+        assert self.array is None
+        self.array = array.copy()
+        self.done.append("start")
+
+    def finish(self) -> Any:
+        array, self.array = self.array, None
+        self.done.append("finish")
+        return self(array)
+
+
+class EncodeAhead(FakeEncode):
+    def __init__(self, done: list[str]) -> None:
+        super().__init__()
+        self.done = done
+
+    def __call__(self, array: Any) -> Any:
+        self.done.append("encode")
+        return super().__call__(array)
+
+
+@pytest.mark.parametrize(("frames", "sent"), [(None, 5), (1, 1), (3, 3)])
+def test_a_frame_is_drawn_beside_looking_at_the_next(frames: int | None, sent: int) -> None:
+    done: list[str] = []
+    model = replace(a_model(), encode=EncodeAhead(done), render=RenderAhead(done))
+    script = [frame(k, level=51 * k) for k in range(5)]
+    stage = Stage(script, seen=range(1, 5), model=model, ahead=True)
+    alike = Stage(script, seen=range(1, 5))
+    assert stage.run(frames) == alike.run(frames) and len(stage.recorder.times) == sent
+    assert stage.recorder.times == alike.recorder.times
+    assert stage.stats.frames == sent
+    assert done[:6] == ["start", "encode", "finish", "start", "encode", "finish"][: len(done)]
+
+
+def test_an_error_ahead_leaves_a_card() -> None:
+    model = replace(a_model(), render=RenderAhead([], fails_at=3))
+    stage = Stage([frame(k) for k in range(9)], model=model, ahead=True)
+    with pytest.raises(RuntimeError, match="the device is gone"):
+        stage.run()
+    assert len(stage.recorder.pixels) == 3  # two pictures and the card
 
 
 def test_the_encoder_sees_the_window() -> None:

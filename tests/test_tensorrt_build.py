@@ -109,6 +109,15 @@ def test_graphs_that_cannot_be_built_are_one_sentence(folder: Path) -> None:
     assert [file.suffix for file in folder.iterdir()] in ([], [".lock"])
 
 
+def test_a_graph_with_a_free_batch(folder: Path) -> None:
+    model = onnx.load(folder / "render.onnx")
+    for tensor in (*model.graph.input, *model.graph.output):
+        tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
+    onnx.save(model, folder / "render.onnx")
+    with pytest.raises(UserError, match="takes any number of frames, an engine one; export it"):
+        build(folder / "render.onnx", "tensorrt_rtx")
+
+
 def test_a_model_of_somebody_else_is_refused(folder: Path) -> None:
     model = onnx.load(folder / "render.onnx")
     onnx.save(model, folder / "encode_identity.onnx")
