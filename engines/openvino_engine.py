@@ -50,7 +50,10 @@ class OpenVinoEngine:
             "ENABLE_CPU_PINNING": False,
         }
         try:
-            compiled = core.compile_model(core.read_model(path), "CPU", config)
+            model = core.read_model(path)
+            if model.is_dynamic():  # exported with --batch free; here a frame comes at a time
+                model.reshape([1, *model.input(0).partial_shape[1:]])
+            compiled = core.compile_model(model, "CPU", config)
         except RuntimeError as error:
             raise damaged(path, error) from error
         self.device = "CPU bf16" if bf16 else "CPU fp32"

@@ -15,18 +15,18 @@ from reenact.checkpoint import load_checkpoint
 from reenact.hybrid import Puppeteer
 
 
-def graph_module(puppeteer: Puppeteer, graph: str) -> nn.Module:
-    """Return one of GRAPHS as a module of plain tensors.
+def graph_module(puppeteer: Puppeteer, graph: str, dtype: torch.dtype = torch.float32) -> nn.Module:
+    """Return one of GRAPHS as a module of plain tensors whose convolutions are in `dtype`.
 
     Raises:
         ValueError: there is no graph of that name.
     """
     if graph == "encode_identity":
-        return graphs.EncodeIdentity(puppeteer).eval()
+        return graphs.EncodeIdentity(puppeteer, dtype).eval()
     if graph == "encode_deformation":
-        return graphs.EncodeDeformation(puppeteer).eval()
+        return graphs.EncodeDeformation(puppeteer, dtype).eval()
     if graph == "render":
-        return graphs.Render(puppeteer.generator.synthesis).eval()
+        return graphs.Render(puppeteer.generator.synthesis, dtype).eval()
     raise ValueError(f"got the graph {graph!r}, expected one of {', '.join(GRAPHS)}")
 
 

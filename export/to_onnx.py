@@ -1,5 +1,6 @@
 """A graph of the model as ONNX: fixed shapes, uint8 ends, weights kept in 16 bits without loss."""
 
+import ast
 import json
 import logging
 import warnings
@@ -13,56 +14,86 @@ import torch
 from onnx import helper, numpy_helper
 from onnx_ir.passes import common as passes
 from onnxscript import ir, optimizer
+from torch import nn
 
 from engines.contract import INPUT_TYPES
 from engines.torch_engine import graph_module, graph_shapes
+from reenact import graphs, spaces
 from reenact.checkpoint import fingerprint
+from reenact.encoders import BasicBlock, SubModule
 from reenact.hybrid import Puppeteer
 
-OPSET = 20
+OPSETS = {"fp32": 20, "fp16": 20, "bf16": 22}  # before 22 a convolution must not be bfloat16
 NAMES = {  # input, output
     "encode_identity": ("crop", "identity"),
     "encode_deformation": ("crop", "deformation"),
     "render": ("styles", "picture"),
 }
+_SCOPES = "pkg.torch.onnx.name_scopes"  # the modules a node comes from, outermost first
 _SMALL = 1024  # bytes: below this a tensor is not worth a node
 
 
-def to_onnx(puppeteer: Puppeteer, graph: str, license: str) -> onnx.ModelProto:
+def to_onnx(
+    puppeteer: Puppeteer,
+    graph: str,
+    license: str,
+    precision: str = "fp32",
+    free_batch: bool = False,
+) -> onnx.ModelProto:
     """Export one graph.
 
     Args:
         puppeteer: in eval mode, on the CPU.
         graph: one of `engines.GRAPHS`.
         license: the terms of the weights, kept in the file.
+        precision: "fp32", "fp16" or "bf16": what the convolutions compute in.
+        free_batch: leave the first axis open and name it "batch"; else it is 1.
     """
     shape, _ = graph_shapes(puppeteer, graph)
-    example = torch.from_numpy(np.ones(shape, INPUT_TYPES[graph]))
-    model = _simplified(_traced(puppeteer, graph, example))
+    example = torch.from_numpy(np.ones((2 if free_batch else 1, *shape[1:]), INPUT_TYPES[graph]))
+    module = graph_module(puppeteer, graph, graphs.PRECISIONS[precision])
+    traced = _traced(module, NAMES[graph], example, OPSETS[precision], free_batch)
+    model = _simplified(traced, layer_names(puppeteer, graph, module))
     _store_halves(model.graph)
     metadata = {
         "reenact.fingerprint": fingerprint(puppeteer.generator),
         "reenact.dims": json.dumps(asdict(puppeteer.dims)),
         "reenact.license": license,
         "reenact.graph": graph,
+        "reenact.precision": precision,
     }
     helper.set_model_props(model, metadata)
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
-def _traced(puppeteer: Puppeteer, graph: str, example: torch.Tensor) -> ir.Model:
-    entry, result = NAMES[graph]
+def layer_names(puppeteer: Puppeteer, graph: str, module: nn.Module) -> dict[str, str]:
+    """Return where a graph can be compared with the networks: path in `module` -> name of the value.
+
+    In network order. The names of `spaces.layers` (a toRGB's is that of the picture with its
+    colours added); in the encoders the paths of the puppeteer's modules.
+    """
+    if graph == "render":
+        layers = enumerate(spaces.layers(puppeteer.dims))
+        return {f"layers.{number}": layer.name for number, layer in layers}
+    named = module.named_modules()
+    return {path: path for path, part in named if isinstance(part, BasicBlock | SubModule)}
+
+
+def _traced(
+    module: nn.Module, names: tuple[str, str], example: torch.Tensor, opset: int, free_batch: bool
+) -> ir.Model:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it reports that torchvision is absent
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter warns of its own deprecated calls
         program = torch.onnx.export(
-            graph_module(puppeteer, graph),
+            module,
             (example,),
             dynamo=True,
-            opset_version=OPSET,
-            input_names=[entry],
-            output_names=[result],
+            opset_version=opset,
+            input_names=names[:1],
+            output_names=names[1:],
+            dynamic_shapes=({0: torch.export.Dim("batch")},) if free_batch else None,
             optimize=False,
             verbose=False,
         )
@@ -70,15 +101,17 @@ def _traced(puppeteer: Puppeteer, graph: str, example: torch.Tensor) -> ir.Model
     return program.model
 
 
-def _simplified(model: ir.Model) -> onnx.ModelProto:
-    """Fold constants and drop what only the exporter needed, source paths of this machine included.
+def _simplified(model: ir.Model, layers: dict[str, str]) -> onnx.ModelProto:
+    """Fold constants, name the layers' values, and drop what only the exporter needed.
 
-    Batch normalisation stays a node: folded into the convolutions, which every engine does when it
-    loads the file, it would give weights that no longer fit 16 bits.
+    That includes source paths of this machine. Batch normalisation stays a node in fp32: folded
+    into the convolutions, which every engine does when it loads the file, it would give weights
+    that no longer fit 16 bits.
     """
     optimizer.inline(model)
     optimizer.fold_constants(model)
     optimizer.remove_unused_nodes(model)
+    _name_layers(model.graph, layers)
     passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
     passes.DeduplicateInitializersPass()(model)
     passes.CommonSubexpressionEliminationPass()(model)
@@ -86,6 +119,17 @@ def _simplified(model: ir.Model) -> onnx.ModelProto:
     proto = ir.to_proto(model)
     del proto.graph.value_info[:]
     return proto
+
+
+def _name_layers(graph: ir.Graph, layers: dict[str, str]) -> None:
+    """Name the value that the last node of each module gives, unless it is the graph's output."""
+    last: dict[str, ir.Node] = {}
+    for node in graph:  # in the order of computation
+        for path in ast.literal_eval(node.metadata_props.get(_SCOPES, "[]")):
+            last[path] = node
+    for path, name in layers.items():
+        if not last[path].outputs[0].is_graph_output():
+            last[path].outputs[0].name = name
 
 
 def _store_halves(graph: onnx.GraphProto) -> None:

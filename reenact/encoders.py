@@ -117,7 +117,8 @@ class SubModule(nn.Module):
         self.embed = nn.Linear(channels * size * size, dims.embedding)
 
     def forward(self, x: Tensor) -> Tensor:
-        embedding: Tensor = self.embed(self.down(x))
+        # exported convolutions may be in 16 bits, linear layers are not
+        embedding: Tensor = self.embed(self.down(x).to(self.embed.weight.dtype))
         return embedding
 
 

@@ -1,8 +1,12 @@
 """Export: what is written equals torch, says what it is, and is whole or not there at all."""
 
 import json
+import resource
+import signal
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +16,22 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 
+from export_helpers import picture_or_numbers, spoil
+from onnx import TensorProto
+
 from engines import GRAPHS, load_engine, model_info
 from export import __main__ as command
-from export import compare, to_onnx
+from export import compare, random_weights, to_onnx, write
+from reenact import spaces
 from reenact.checkpoint import fingerprint, load_checkpoint
+from reenact.encoders import EncoderDims
 from reenact.errors import UserError
 from reenact.hybrid import Puppeteer
+from reenact.spaces import Dims
+
+DIMS = Dims(64, channel_base=1024, channel_max=32, w_dim=16, z_dim=16, noise=True)
+ENCODER = EncoderDims(64, width=8, pyramid=16, submodule=16, embedding=16, motion=8, hidden=32)
+HALF = {"fp16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +44,7 @@ def test_a_graph_equals_torch(model_folder: Path, puppeteer: Puppeteer, graph: s
     engine = load_engine(model_folder, graph, "onnxruntime", 1)
     spread = 0.0
     for array in compare.examples(puppeteer, graph).values():
-        expected = compare.reference(puppeteer, graph, array).astype(float)
+        expected = picture_or_numbers(puppeteer, graph, array).astype(float)
         assert np.abs(engine(array) - expected).max() <= (1 if graph == "render" else 1e-4)
         spread = max(spread, expected.std())
     assert spread > (20 if graph == "render" else 0.05)  # or the comparison would say nothing
@@ -61,11 +75,18 @@ def test_a_graph_says_what_it_is_and_nothing_of_this_machine(
     model_folder: Path, puppeteer: Puppeteer, graph: str
 ) -> None:
     path = model_folder / f"{graph}.onnx"
-    assert {entry.key: entry.value for entry in onnx.load(path).metadata_props} == {
+    said = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    parity = json.loads(said.pop("reenact.parity"))
+    assert 0 < parity["max_error"] < 1e-3 and 100 < parity["psnr"] <= 200
+    assert said == {
         "reenact.fingerprint": fingerprint(puppeteer.generator),
         "reenact.dims": json.dumps(asdict(puppeteer.dims)),
         "reenact.license": "CC0-1.0 (a test)",
         "reenact.graph": graph,
+        "reenact.precision": "fp32",
+        "reenact.checkpoint": sha256(
+            (path.parent / "starter.safetensors").read_bytes()
+        ).hexdigest(),
     }
     assert str(Path(__file__).parents[1]).encode() not in path.read_bytes()
 
@@ -109,31 +130,35 @@ def test_halves_lose_nothing() -> None:
 def test_a_graph_that_differs_from_torch_is_not_written(
     model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def spoilt(puppeteer: Puppeteer, graph: str, license: str) -> object:
+    def spoilt(puppeteer: Puppeteer, graph: str, *_: object) -> onnx.ModelProto:
         model = onnx.load(model_folder / f"{graph}.onnx")
         if graph == "render":  # the last one: the others are done by then
-            tensor = next(t for t in model.graph.initializer if t.data_type == 10)
-            array = onnx.numpy_helper.to_array(tensor).copy()
-            array.flat[0] += 4 * np.abs(array).max()
-            tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
+            spoil(model, "layers.3.weight")
         return model
 
-    monkeypatch.setattr(to_onnx, "to_onnx", spoilt)
+    monkeypatch.setattr(write, "to_onnx", spoilt)
     to = tmp_path / "to"
     to.mkdir()
     (to / "render.onnx").write_text("the old one")
-    with pytest.raises(UserError, match=r"render.onnx differs from torch on the mean.*at \(0, "):
+    with pytest.raises(UserError, match=r"render.onnx in fp32 differs .* part at b8\.conv1, "):
         command.export(model_folder / "starter.safetensors", to)
+    assert [path.name for path in tmp_path.iterdir()] == ["to"]
     assert [path.name for path in to.iterdir()] == ["render.onnx"]
     assert (to / "render.onnx").read_text() == "the old one"
 
 
-def test_nan_is_a_difference(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_is_a_difference(model_folder: Path) -> None:
     puppeteer, _ = load_checkpoint(model_folder / "starter.safetensors")
+    model = onnx.load(model_folder / "encode_deformation.onnx")
     with torch.no_grad():
         puppeteer.deform_head.layers[-1].weight[3] = torch.nan
-    with pytest.raises(UserError, match=r"by inf at \(0, 3\)"):
-        compare.compare(puppeteer, "encode_deformation", model_folder)
+    with pytest.raises(UserError, match="torch itself gives numbers that are not finite; all"):
+        compare.compare(puppeteer, "encode_deformation", model)
+    puppeteer, _ = load_checkpoint(model_folder / "starter.safetensors")
+    bias = next(t for t in model.graph.initializer if t.name == "deform_head.layers.0.bias")
+    bias.raw_data = np.full(bias.dims, np.nan, np.float32).tobytes()
+    with pytest.raises(UserError, match="not finite"):
+        compare.compare(puppeteer, "encode_deformation", model)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -150,12 +175,16 @@ def test_bad_checkpoints_and_folders_are_one_sentence(
     text = tmp_path / "text.safetensors"
     text.write_text("not weights")
     checkpoint = str(model_folder / "starter.safetensors")
-    monkeypatch.setattr(to_onnx, "to_onnx", lambda *_: pytest.fail("exported before looking"))
+    monkeypatch.setattr(write, "to_onnx", lambda *_: pytest.fail("exported before looking"))
     for arguments in (
         ("--checkpoint", str(tmp_path / "missing.safetensors")),
         ("--checkpoint", str(text)),
-        ("--checkpoint", checkpoint, "--to", str(text)),
-        ("--checkpoint", checkpoint, "--to", str(text / "below")),
+        ("--checkpoint", checkpoint, "--out", str(text)),
+        ("--checkpoint", checkpoint, "--out", str(text / "below")),
+        ("--checkpoint", checkpoint, "--size", "256"),
+        ("--to", "tensorrt-rtx", "--batch", "free"),
+        ("--to", "coreml"),
+        ("--size", "200"),
     ):
         assert run(monkeypatch, *arguments) == 2
         error = capsys.readouterr().err
@@ -173,22 +202,117 @@ def test_missing_libraries_are_named(
     )
 
 
+@pytest.fixture
+def traced_before(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The command without the seconds of tracing; gives the graphs that were asked for."""
+    asked: list[str] = []
+
+    def traced(_: Puppeteer, graph: str, *__: object) -> onnx.ModelProto:
+        asked.append(graph)
+        model = onnx.load(model_folder / f"{graph}.onnx")
+        del model.metadata_props[:]
+        return model
+
+    monkeypatch.setattr(write, "to_onnx", traced)
+    return asked
+
+
 def test_the_command_makes_the_folder_and_reports(
     model_folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    traced_before: list[str],
 ) -> None:
-    monkeypatch.setattr(to_onnx, "to_onnx", lambda _, g, __: onnx.load(model_folder / f"{g}.onnx"))
-    to = tmp_path / "new" / "model"
+    out = tmp_path / "new" / "model"
     checkpoint = str(model_folder / "starter.safetensors")
-    assert run(monkeypatch, "--checkpoint", checkpoint, "--to", str(to)) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == [str(to / f"{graph}.onnx") for graph in GRAPHS]
-    assert sorted(path.name for path in to.iterdir()) == sorted(f"{g}.onnx" for g in GRAPHS)
-    assert [path.name for path in to.parent.iterdir()] == ["model"]
+    arguments = ("--checkpoint", checkpoint, "--to", "openvino", "--out", str(out))
+    assert run(monkeypatch, *arguments) == 0
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
+    assert [line.split()[0] for line in lines] == [str(out / f"{graph}.onnx") for graph in GRAPHS]
+    assert "OpenVINO (CPU" in captured.err
+    assert sorted(path.name for path in out.iterdir()) == sorted(f"{g}.onnx" for g in GRAPHS)
+    assert [path.name for path in out.parent.iterdir()] == ["model"]
+
+
+def test_without_options_it_is_beside_the_checkpoint_else_in_engines_built(
+    model_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    traced_before: list[str],
+) -> None:
+    checkpoint = tmp_path / "mine.safetensors"
+    checkpoint.write_bytes((model_folder / "starter.safetensors").read_bytes())
+    assert run(monkeypatch, "--checkpoint", str(checkpoint)) == 0
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"mine.safetensors", *(f"{graph}.onnx" for graph in GRAPHS)}
+    built = tmp_path / "built"
+    monkeypatch.setattr(command, "BUILT", built)
+    assert run(monkeypatch, "--checkpoint", str(checkpoint), "--to", "onnx") == 0
+    name = fingerprint(load_checkpoint(checkpoint)[0].generator)[:8]
+    assert [path.name for path in built.iterdir()] == [f"{name}-32-fp32"]
+
+
+@pytest.mark.filterwarnings("ignore:.*leaked")
+def test_a_full_disk_leaves_nothing(
+    model_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    traced_before: list[str],
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        arguments = ("--checkpoint", str(model_folder / "starter.safetensors"))
+        assert run(monkeypatch, *arguments, "--out", str(tmp_path / "new")) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "File too large; make room or choose another folder" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_leaves_nothing(
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, traced_before: list[str]
+) -> None:
+    traced, seen = write.to_onnx, []
+
+    def interrupted(puppeteer: Puppeteer, graph: str, *rest: object) -> onnx.ModelProto:
+        if graph == "render":
+            seen.extend(path.name for path in tmp_path.glob(".export-*/*"))
+            signal.raise_signal(signal.SIGINT)
+        return traced(puppeteer, graph, *rest)
+
+    monkeypatch.setattr(write, "to_onnx", interrupted)
+    arguments = ("--checkpoint", str(model_folder / "starter.safetensors"))
+    assert run(monkeypatch, *arguments, "--out", str(tmp_path / "new")) == 130
+    assert len(seen) == 2  # two graphs were done
+    assert not list(tmp_path.iterdir())
+
+
+def test_random_weights_are_said_and_the_same_every_time(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random_weights, "config_f", lambda size: Dims(size, 512, 16, w_dim=8))
+    first, again = (command._source(None, 64) for _ in range(2))
+    assert "RANDOM" in capsys.readouterr().err
+    assert first.puppeteer.dims.resolution == 64 and first.checkpoint is None
+    for one, other in zip(
+        first.puppeteer.state_dict().values(), again.puppeteer.state_dict().values(), strict=True
+    ):
+        assert torch.equal(one, other)
+
+
+def test_config_f_is_config_f() -> None:
+    dims = random_weights.config_f(1024)
+    assert spaces.style_count(dims) == 9088 and spaces.rows(dims) == 18
+    assert (dims.channels(4), dims.channels(64), dims.channels(1024)) == (512, 512, 32)
 
 
 def test_the_file_is_the_same_every_time(model_folder: Path, puppeteer: Puppeteer) -> None:
-    again = to_onnx.to_onnx(puppeteer, "render", "CC0-1.0 (a test)").SerializeToString()
-    assert again == (model_folder / "render.onnx").read_bytes()
+    again = to_onnx.to_onnx(puppeteer, "render", "CC0-1.0 (a test)")
+    before = onnx.load(model_folder / "render.onnx")
+    for model in (again, before):
+        del model.metadata_props[:]
+    assert again == before
