@@ -34,6 +34,14 @@ def parser() -> CommandLine:
     add("--background", default="blur", help="around the avatar: blur, plain, green or a picture")
     add("--mirror-output", action="store_true", help="swap left and right in every output")
     add("--smooth", type=float, default=0.5, help="0 (follow everything) to 1 (calm); default 0.5")
+    for group in ("pose", "mouth", "eyes", "brows"):
+        add(
+            f"--gain-{group}", type=float, default=1.0, metavar="X", help=f"how much of the {group}"
+        )
+    add("--relative", action="store_true", help="move from your own neutral face, not everybody's")
+    add("--calibrate", action="store_true", help="find your neutral face now and keep it")
+    add("--auto-neutral", action="store_true", help="find it while you sit still")
+    add("--person", default="me", help="whose calibration (default: me)")
     add("--threads", type=int, metavar="N", help="CPU threads of the networks")
     add("--json", action="store_true", help="print the run in numbers as the last line")
     add("--list-avatars", action="store_true", help="name the built-in avatars and stop")

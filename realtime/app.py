@@ -15,8 +15,15 @@ from typing import Any
 import cv2
 
 from engines import Overlapping
+from realtime.calibration import (
+    Calibration,
+    calibration_file,
+    load_calibration,
+    save_calibration,
+)
 from realtime.cameras import Input, find_again, find_input
 from realtime.canvas import Placed, backdrop
+from realtime.expression import Expression, Taste, Vector
 from realtime.faces import FaceFollower, Faces, FaceThread, InlineFaces
 from realtime.live import Limits, Show
 from realtime.models import Model, load_model
@@ -24,11 +31,14 @@ from realtime.outputs import Nowhere, Output, Window, parse_outputs, parse_size
 from realtime.pacing import Aside, OnClock
 from realtime.puppet import Puppet
 from realtime.readers import CAMERA_SIZE, open_input
+from realtime.settings import settings_folder
 from realtime.sources import CameraFeed, EveryFrame, FileFeed, Live, Source
 from realtime.stats import Stats
 from reenact.avatar import Avatar, find_avatar, load_avatar, starter_avatars
 from reenact.edits import edited, load_edit
 from reenact.errors import UserError
+from reenact.motion_basis import GROUPS
+from reenact.spaces import deformation_count
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,14 @@ class Options:
     mirror_output: bool = False
     camera_size: str | None = None
     smooth: float = 0.5
+    gain_pose: float = 1.0
+    gain_mouth: float = 1.0
+    gain_eyes: float = 1.0
+    gain_brows: float = 1.0
+    relative: bool = False
+    auto_neutral: bool = False
+    calibrate: bool = False
+    person: str = "me"
     threads: int | None = None
 
 
@@ -86,7 +104,7 @@ def run(
         stack.callback(model.close)
         if stop.is_set():
             raise KeyboardInterrupt
-        puppet = Puppet(model, avatar, stats, options.smooth)
+        puppet = _puppet(options, what, model, avatar, stats)
         with _opened(outputs, puppet, source.fps):
             announce(_line(model, avatar, what, outputs))
             faces = _faces(every_frame, stats)
@@ -100,6 +118,26 @@ def run(
         report = stats.report(source.drops)
     counts = {o.label: asdict(o.counts) for o in outputs if isinstance(o, Aside)}
     return report | {"outputs": counts, "backend": model.backend, "backend_reason": model.reason}
+
+
+def _puppet(options: Options, what: Input, model: Model, avatar: Avatar, stats: Stats) -> Puppet:
+    """The avatar on its strings, with what is known of the driver's neutral face."""
+    fingerprint, size = model.info.fingerprint, deformation_count(model.info.dims)
+    camera = what.name or what.label
+    file = calibration_file(settings_folder() / "calibrations", camera, options.person)
+    known = load_calibration(file, fingerprint, size) if options.relative else None
+    gains = {name: getattr(options, f"gain_{name}") for name in GROUPS}
+    taste = Taste(options.smooth, gains, options.relative, options.auto_neutral)
+    expression = Expression(taste, model.basis, known.neutral if known else None)
+
+    def keep(neutral: Vector) -> None:
+        save_calibration(Calibration(neutral, fingerprint, camera, options.person), file)
+        note(f"calibrated; kept in {file}")
+
+    if options.calibrate or (options.relative and not known and not options.auto_neutral):
+        expression.calibrator.start()
+        note("calibrating: look straight at the camera with your face at rest for five seconds")
+    return Puppet(model, avatar, stats, expression, keep)
 
 
 def camera_size(text: str | None) -> tuple[int, int]:
@@ -130,6 +168,10 @@ def _limits(options: Options) -> Limits:
         raise UserError(f"--seconds is {options.seconds:g}: give a number above 0")
     if not 0 <= options.smooth <= 1:
         raise UserError(f"--smooth is {options.smooth:g}: give a number from 0 to 1")
+    for name in GROUPS:
+        gain = getattr(options, f"gain_{name}")
+        if not 0 <= gain <= 4:
+            raise UserError(f"--gain-{name} is {gain:g}: give a number from 0 to 4")
     if options.threads is not None and options.threads < 1:
         raise UserError(f"--threads is {options.threads}: give 1 or more")
     return Limits(options.max_frames, options.seconds)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import reenact
 from engines import Engine, ModelInfo, choose_backend, load_engine, model_info
+from reenact.motion_basis import FILE, MotionBasis, load_basis
 
 STARTER = Path(reenact.__file__).parent / "starter"
 
@@ -19,6 +20,7 @@ class Model:
         render: styles f32 [1,S] -> picture u8 [1,R,R,3].
         backend: e.g. "openvino".
         reason: why this backend, in words.
+        basis: what gains and limits act on; None: the model came without.
     """
 
     info: ModelInfo
@@ -26,6 +28,7 @@ class Model:
     render: Engine
     backend: str
     reason: str
+    basis: MotionBasis | None = None
 
     @property
     def resolution(self) -> int:
@@ -48,4 +51,12 @@ def load_model(backend: str, threads: int | None = None, folder: Path = STARTER)
     info = model_info(folder)
     encode = load_engine(folder, "encode_deformation", choice.backend, threads)
     render = load_engine(folder, "render", choice.backend, threads)
-    return Model(info, encode, render, choice.backend, choice.reason)
+    return Model(info, encode, render, choice.backend, choice.reason, _basis(folder, info))
+
+
+def _basis(folder: Path, info: ModelInfo) -> MotionBasis | None:
+    """The basis of a model folder, if it has one for this very model."""
+    if not (folder / FILE).is_file():
+        return None
+    basis = load_basis(folder / FILE)
+    return basis if basis.fingerprint == info.fingerprint else None

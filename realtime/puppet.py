@@ -4,14 +4,16 @@ Outputs take nothing but a `Picture`, and only this module can make one: from wh
 gives, or a card. Pixels of the camera go into `encode_deformation` and no further.
 """
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from engines import Overlapping
+from realtime.expression import Expression
 from realtime.frames import Image
 from realtime.models import Model
-from realtime.smoothing import OneEuro
 from realtime.state import FaceState, FaceStateMachine
 from realtime.stats import Stats
 from reenact.avatar import Avatar, check_fits
@@ -68,7 +70,8 @@ class Puppet:
         model: Model,
         avatar: Avatar,
         stats: Stats,
-        smooth: float = 0.5,
+        expression: Expression,
+        calibrated: Callable[[Vector], None] = lambda neutral: None,
     ) -> None:
         """Set the avatar up.
 
@@ -76,7 +79,8 @@ class Puppet:
             model: its engines.
             avatar: made for this model's generator.
             stats: takes the times of encode, smooth, add and render.
-            smooth: 0 (none) to 1 (much).
+            expression: how the driver is followed.
+            calibrated: takes a neutral face f32 [D] that was just found, to keep it.
 
         Raises:
             UserError: the avatar belongs to another generator.
@@ -86,7 +90,7 @@ class Puppet:
         self.width = self.height = model.resolution
         self.crop, self.faces = model.info.crop, 0
         self._model, self._avatar, self._stats = model, avatar, stats
-        self._filter = _filter(smooth)
+        self._expression, self._calibrated = expression, calibrated
         self._machine = FaceStateMachine()
         self._neutral: Vector = np.zeros(deformation_count(self._dims), np.float32)
         self._shown = self._from = self._neutral
@@ -138,17 +142,25 @@ class Puppet:
         if state is not before:
             self._from = self._shown
             if state is FaceState.TRACK and before is not FaceState.HOLD:
-                self._filter.forget()  # it may be another face, in another pose
+                self._expression.forget()  # it may be another face, in another pose
         if state is not FaceState.HOLD:
-            goal = self._neutral if crop is None else self._deformation(crop, time_s)
+            goal = self._goal(crop, time_s)
             self._shown = self._from + np.float32(self._machine.progress) * (goal - self._from)
 
-    def _deformation(self, crop: Image, time_s: float) -> Vector:
+    def _goal(self, crop: Image | None, time_s: float) -> Vector:
+        """What to show of the driver; neutral where there is none."""
+        if crop is None:
+            self._expression.see(None, time_s)
+            return self._neutral
         self.faces += 1
         with self._stats.stage("encode"):
             deformation: Vector = self._model.encode(crop[None])[0]
         with self._stats.stage("smooth"):
-            return self._filter(deformation, time_s)
+            found = self._expression.see(deformation, time_s)
+            shown = self._expression(deformation, time_s)
+        if found is not None:
+            self._calibrated(found)
+        return shown
 
     def _styles(self) -> Vector:
         with self._stats.stage("add"):
@@ -162,11 +174,6 @@ class Puppet:
     def _engine_ahead(self) -> Overlapping:
         assert isinstance(self._model.render, Overlapping)
         return self._model.render
-
-
-def _filter(smooth: float) -> OneEuro:
-    """The filter for `smooth`: nearly nothing at 0, slow at 1."""
-    return OneEuro(cutoff_hz=20.0 * 0.025**smooth, per_speed=4.0 * (1 - smooth))
 
 
 def placed(pixels: Image, still: Image) -> Image:

@@ -35,16 +35,21 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--show-settings", action="store_true", help="each value and its source")
 
 
-def default_file() -> Path:
-    """Where the settings file is looked for; it need not exist."""
+def settings_folder() -> Path:
+    """Where a user's settings and calibrations are kept on this system; it need not exist."""
     home = Path.home()
     if sys.platform == "win32":
-        return Path(os.environ.get("APPDATA", home)) / "reenact" / "settings.toml"
+        return Path(os.environ.get("APPDATA", home)) / "reenact"
     if sys.platform == "darwin":
-        return home / "Library" / "Application Support" / "reenact" / "settings.toml"
+        return home / "Library" / "Application Support" / "reenact"
     config = os.environ.get("XDG_CONFIG_HOME")  # to be absolute, by its own specification
     base = Path(config) if config and Path(config).is_absolute() else home / ".config"
-    return base / "reenact" / "settings.toml"
+    return base / "reenact"
+
+
+def default_file() -> Path:
+    """Where the settings file is looked for; it need not exist."""
+    return settings_folder() / "settings.toml"
 
 
 def resolve(

@@ -77,7 +77,7 @@ def save(kind: Kind, values: Mapping[str, Any], path: Path) -> None:
     check(kind, values)
     about = {"format": f"reenact {kind.word}", "version": kind.version}
     about |= {key: values[key] for key in (*kind.lines, *kind.texts)}
-    arrays = {key: values[key] for key in kind.arrays}
+    arrays: dict[str, Any] = {key: np.ascontiguousarray(values[key]) for key in kind.arrays}
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:

@@ -21,6 +21,7 @@ from live_fakes import (
     frame,
 )
 
+from realtime.expression import Expression, Taste
 from realtime.frames import Frame
 from realtime.live import Limits, Show
 from realtime.models import Model
@@ -46,7 +47,7 @@ class Stage:
         self.recorder = Recorder()
         self.model = model or a_model()
         self.source = ScriptedSource(script)
-        self.puppet = Puppet(self.model, an_avatar(), self.stats, 0.0)
+        self.puppet = Puppet(self.model, an_avatar(), self.stats, Expression(Taste(0.0), None))
         self.stop = threading.Event()
         everything = [self.recorder, *outputs]
         faces = ScriptedFaces(seen)

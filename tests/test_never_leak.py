@@ -26,6 +26,7 @@ import realtime.app
 from realtime.app import Options
 from realtime.app import run as run_app
 from realtime.canvas import Placed, backdrop
+from realtime.expression import Expression, Taste
 from realtime.frames import Frame, Image
 from realtime.live import Limits, Show
 from realtime.puppet import Puppet
@@ -69,7 +70,7 @@ def run(
 ) -> tuple[Recorder, Watching, BaseException | None]:
     """A show to its end or error, into a recorder and a real file, which is kept either way."""
     stats, recorder = Stats(), Recorder()
-    puppet = Watching(a_model(fails_at), an_avatar(), stats, 0.5)
+    puppet = Watching(a_model(fails_at), an_avatar(), stats, Expression(Taste(0.5), None))
     behind = backdrop("blur", an_avatar().thumbnail)
     file, shown = (
         Placed(output, behind, stats, size, mirror=True)

@@ -58,7 +58,9 @@ def driven(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Video]:
     folder, videos = tmp_path_factory.mktemp("driven"), {}
     for name in NAMES[:2]:
         file = folder / f"{name}.mp4"
-        show = Options("demo", [str(file)], name, "onnxruntime", 150, every_frame=True)
+        show = Options(
+            "demo", [str(file)], name, backend="onnxruntime", max_frames=150, every_frame=True
+        )
         report = run(show, lambda line: None)
         assert report["frames"] == 150
         videos[name] = frames(file)

@@ -9,6 +9,9 @@ from reenact.avatar import Avatar, save_avatar
 from reenact.checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from reenact.errors import UserError
 from reenact.hybrid import Puppeteer
+from reenact.motion_basis import FILE, save_basis
+from reenact.talking_heads.motion import FACTORS, factor_scale, factors, sample_motion
+from reenact.train.basis import motion_basis
 from reenact.train.join import JoinStage
 from reenact.train.sheet import to_uint8
 
@@ -23,7 +26,7 @@ CONSENT = "Nobody's consent is needed: the person does not exist."
 
 
 def write_starter(join: JoinStage, folder: Path) -> None:
-    """Write starter.safetensors and avatars/*.avatar; the ONNX graphs are `python -m export`'s work."""
+    """Write starter.safetensors, motion.basis and avatars/*.avatar; the ONNX graphs are `python -m export`'s work."""
     avatars = folder / "avatars"
     try:
         avatars.mkdir(parents=True, exist_ok=True)
@@ -37,8 +40,16 @@ def write_starter(join: JoinStage, folder: Path) -> None:
         "join": join.run.step,
     }
     checkpoint = folder / "starter.safetensors"
-    save_checkpoint(join.model.cpu(), checkpoint, {"license": "CC0-1.0", "steps": steps})
+    save_checkpoint(
+        join.model.cpu(),
+        checkpoint,
+        {"license": "CC0-1.0", "steps": steps, "factors": list(FACTORS)},
+    )
     model, _ = load_checkpoint(checkpoint)  # as everybody will have it, rounded to fp16
+    motion = np.concatenate([factors(sample_motion(seed, 24, stride=12)) for seed in range(200)])
+    save_basis(
+        motion_basis(model, (motion / factor_scale()).astype(np.float32), FACTORS), folder / FILE
+    )
     latents = join.identities.cpu().numpy()
     for name, latent in zip(NAMES, latents, strict=False):
         save_avatar(make_avatar(model, name, latent), avatars / f"{name}.avatar")

@@ -1,0 +1,83 @@
+"""From what the encoder saw to what the avatar does: neutral, gains, limits, smoothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from realtime.calibration import Calibrator, StillNeutral
+from realtime.smoothing import OneEuro
+from reenact.errors import UserError
+from reenact.motion_basis import GROUPS, MotionBasis, Shaper
+
+Vector = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Taste:
+    """How the driver wants to be followed.
+
+    Attributes:
+        smooth: 0 (follow everything) to 1 (calm).
+        gains: how much of each group of motion, 1 = all of it.
+        relative: motion from the driver's own neutral face instead of from everybody's.
+        auto_neutral: find that face while the driver sits still.
+    """
+
+    smooth: float = 0.5
+    gains: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(GROUPS, 1.0))
+    relative: bool = False
+    auto_neutral: bool = False
+
+
+class Expression:
+    """S_F as the encoder gives it -> S_F as it is shown, both f32 [D].
+
+    Attributes:
+        calibrator: start it to find the neutral face anew.
+        neutral: f32 [D], the driver's neutral face; None: not known.
+    """
+
+    def __init__(
+        self, taste: Taste, basis: MotionBasis | None, neutral: Vector | None = None
+    ) -> None:
+        """Raises UserError for gains without a basis, which they act through."""
+        changed = [name for name, gain in taste.gains.items() if gain != 1]
+        if basis is None and changed:
+            raise UserError(
+                f"this model has no motion.basis, which --gain-{changed[0]} needs: export it anew"
+            )
+        self.calibrator, self.neutral = Calibrator(), neutral
+        self._taste = taste
+        self._shape = Shaper(basis, taste.gains) if basis is not None else None
+        self._still = StillNeutral() if taste.auto_neutral else None
+        self._filter = _filter(taste.smooth)
+
+    def see(self, deformation: Vector | None, time_s: float) -> Vector | None:
+        """Let calibration see a frame; gives a newly calibrated neutral face, to be kept."""
+        found = self.calibrator.see(deformation, time_s)
+        if found is not None:
+            self.neutral = found
+        elif self._still is not None and deformation is not None:
+            before = self.neutral if self.neutral is not None else np.zeros_like(deformation)
+            self.neutral = self._still.see(deformation, before, time_s)
+        return found
+
+    def __call__(self, deformation: Vector, time_s: float) -> Vector:
+        """What to show of a frame's S_F."""
+        if self._taste.relative and self.neutral is not None:
+            deformation = deformation - self.neutral
+        if self._shape is not None:
+            deformation = self._shape(deformation)
+        shown: Vector = self._filter(deformation, time_s)
+        return shown
+
+    def forget(self) -> None:
+        """It may be another face, in another pose: nothing to smooth from."""
+        self._filter.forget()
+
+
+def _filter(smooth: float) -> OneEuro:
+    """The filter for `smooth`: nearly nothing at 0, slow at 1."""
+    return OneEuro(cutoff_hz=20.0 * 0.025**smooth, per_speed=4.0 * (1 - smooth))
