@@ -1,5 +1,6 @@
 """The pictures of the talking heads: the same from the same seeds, and showing what the factors say."""
 
+import json
 import os
 
 import numpy as np
@@ -17,6 +18,7 @@ from reenact.talking_heads.clip import LABELS, render_clip
 from reenact.talking_heads.head_data import HeadData, load_head_data
 from reenact.talking_heads.landmarks import LANDMARKS, rows
 from reenact.talking_heads.motion import UNITS, sample_motion
+from reenact.talking_heads.parameters import plain
 from reenact.talking_heads.person import sample_person
 from reenact.talking_heads.scene import make_scene
 from reenact.talking_heads.studio import Frame, Studio
@@ -59,6 +61,35 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(data: HeadData) -> None:
     np.testing.assert_array_equal(one.factors, other.factors)
     assert (one.frames != other.frames).mean() > 0.3
     assert one.frames.shape == (3, SIZE, SIZE, 3) and one.landmarks.shape == (3, len(LANDMARKS), 2)
+
+
+def test_pair_of_clean_and_filmed_lines_up(data: HeadData) -> None:
+    motion, wish = sample_motion(5, 3), {"camera": {"severity": 0.0, "distortion": 0.0}}
+    clean = render_clip(data, 11, motion, SIZE, 2, wish)
+    clip = render_clip(data, 11, motion, SIZE, 2, wish, filmed_at=25)
+    assert clean.camera is None and clip.camera is not None
+    assert clip.camera.shape == clip.frames.shape and clip.camera.dtype == np.uint8
+    np.testing.assert_array_equal(clean.frames, clip.frames)
+    assert (clip.frames != clip.camera).mean() > 0.2
+    seen, drawn = clip.camera[1].mean(-1), clip.frames[1].mean(-1)
+    middle = slice(8, -8)
+
+    def likeness(right: int, down: int) -> float:
+        moved = np.roll(drawn, (down, right), (0, 1))
+        return float(np.corrcoef(moved[middle, middle].flat, seen[middle, middle].flat)[0, 1])
+
+    shifts = [(x, y) for x in range(-3, 4) for y in range(-3, 4)]
+    assert max(shifts, key=lambda shift: likeness(*shift)) == (0, 0)
+    assert clip.parameters["camera"]["severity"] == 0 and clean.parameters["camera"] is None
+
+
+def test_parameters_are_json_without_pictures(data: HeadData) -> None:
+    parameters = render_clip(data, 11, sample_motion(5, 1), SIZE, 2).parameters
+    assert json.loads(json.dumps(parameters, allow_nan=False)) == parameters
+    assert parameters["person"]["seed"] == 11 and len(parameters["person"]["targets"]) > 100
+    assert "vertices" not in parameters["person"] and "background" not in parameters["scene"]
+    with pytest.raises(TypeError, match="set"):
+        plain({"a": {1, 2}})
 
 
 def test_closing_one_eye_changes_that_eye_only(studio: Studio) -> None:
