@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+import cv2
 import numpy as np
 
 from reenact.talking_heads import strands
 from reenact.talking_heads.beard import BEARD_STYLES, STYLE_ODDS
 from reenact.talking_heads.creases import aged_creases
-from reenact.talking_heads.face_map import Face, ramp, slopes
+from reenact.talking_heads.face_map import TEXEL_DOWN, Face, ramp, slopes
 from reenact.talking_heads.folds import crease_maps
 from reenact.talking_heads.person import Person
 from reenact.talking_heads.raster import Floats, Ints
@@ -18,6 +19,7 @@ from reenact.talking_heads.surfaces import IRIS_SPAN, LABELS, Light, Paint
 _IRIS_SIZE = 192
 _IRIS_RADIUS = 0.46  # of the eyeball
 _CROWN_TRIANGLES = 200  # a crown has fewer, a gum more
+_SHARPNESS = 0.45  # deviation of a pixel's filter in pixels
 _METERED = 0.22  # luminance of the skin that an exposure is made for
 
 
@@ -121,6 +123,13 @@ def tooth_coordinates(rest: Floats, triangles: Ints) -> Floats:
         uv[members, 0] = len(piece) < _CROWN_TRIANGLES
         uv[members, 1] = along
     return uv
+
+
+def prefiltered(paint: Paint, pixels_per_dm: float) -> Paint:
+    """The paint with its skin as fine as a picture of this scale can show: else it would sparkle."""
+    sigma = _SHARPNESS / (TEXEL_DOWN * pixels_per_dm)
+    skin, folds = (cv2.GaussianBlur(m, (0, 0), sigma) for m in (paint.skin, paint.folds))
+    return paint._replace(skin=np.asarray(skin, np.float32), folds=np.asarray(folds, np.float32))
 
 
 def metered(light: Light, paint: Paint) -> Light:

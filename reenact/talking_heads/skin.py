@@ -32,9 +32,9 @@ from reenact.talking_heads.surfaces import skin_coordinates
 _TONES = np.array([0.0, 0.15, 0.35, 0.55, 0.75, 1.0])
 _SKIN = np.array(
     [
-        [0.600, 0.430, 0.360],
-        [0.540, 0.355, 0.275],
-        [0.430, 0.265, 0.193],
+        [0.600, 0.420, 0.358],
+        [0.540, 0.345, 0.274],
+        [0.430, 0.259, 0.192],
         [0.300, 0.168, 0.116],
         [0.185, 0.100, 0.073],
         [0.078, 0.044, 0.033],
@@ -132,8 +132,8 @@ def _blood(face: Face, look: Mapping[str, float], rng: np.random.Generator) -> L
     nose = spot(face, 0.0, 6.93, 0.13, 0.11) * (0.35 + 0.9 * look["nose_red"])
     wings = spot(face, 0.155, 6.87, 0.045, 0.06)
     return [
-        (cheeks * red * calm, 0.75 * _BLOOD),
-        (nose * red * calm, 0.75 * _BLOOD),
+        (cheeks * red * calm, 1.0 * _BLOOD),
+        (nose * red * calm, 0.9 * _BLOOD),
         (wings * light, 0.7 * _BLOOD),
         (spot(face, 0.0, 6.29, 0.16, 0.10) * red, 0.35 * _BLOOD),
         (ears * light, 0.9 * _BLOOD),
@@ -279,7 +279,7 @@ def _relief(
         * (_lid_span(face) * look["lid_crease"])
     )
     gloss = (
-        0.24 + 0.34 * oily * look["oil"] + 0.04 * pores * coarse + lip * (0.1 + 0.5 * look["gloss"])
+        0.20 + 0.26 * oily * look["oil"] + 0.04 * pores * coarse + lip * (0.1 + 0.5 * look["gloss"])
     )
     roughness = look["roughness"] + 0.08 - 0.12 * oily * look["oil"]
     roughness -= lip * (0.06 + 0.16 * look["gloss"])

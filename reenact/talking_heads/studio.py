@@ -18,6 +18,7 @@ from reenact.talking_heads.paint import (
     eye_coordinates,
     metered,
     paint_person,
+    prefiltered,
     tooth_coordinates,
 )
 from reenact.talking_heads.person import Person
@@ -78,7 +79,8 @@ class Studio:
         still = neutral_motion(1)
         self.neutral = self.rig.pose(still.units[0], still.head[0], still.gaze[0])
         self.camera: Camera = window_camera(self.neutral, size, zoom, shift)
-        self._paint = paint_person(person, self.rig.parts, _face(data))
+        paint = paint_person(person, self.rig.parts, _face(data))
+        self._paint = prefiltered(paint, self.camera.pixels_per_dm)
         self._light = metered(self.scene.light, self._paint)
         self._mesh, self._lenses, self._drawn = _assemble(self.rig.parts)
         self._alphas = (self._paint.lash, np.ascontiguousarray(self._paint.hair[..., 0]))
