@@ -20,6 +20,7 @@ from reenact.talking_heads.expressions import UNITS
 from reenact.talking_heads.face_map import Face
 from reenact.talking_heads.folds import crease_maps
 from reenact.talking_heads.head_data import HeadData, load_head_data
+from reenact.talking_heads.optics import lit_fraction
 from reenact.talking_heads.paint import full_look, iris_map, paint_person, tooth_coordinates
 from reenact.talking_heads.person import sample_person
 from reenact.talking_heads.rig import Rig
@@ -207,3 +208,19 @@ def test_crowns_are_told_from_gums(data: HeadData) -> None:
 def test_own_numbers_are_drawn_from_the_seed(data: HeadData) -> None:
     looks = [full_look(sample_person(data, seed)) for seed in (1, 1, 2)]
     assert looks[0] == looks[1] != looks[2]
+
+
+def test_a_wide_lamp_throws_a_soft_shadow() -> None:
+    """The fraction of light changes more slowly across a soft shadow's edge."""
+    steepest = []
+    for spread in (1.0, 3.0):
+        depth = np.zeros((64, 64), np.float32)
+        depth[:, 32:] = 5.0  # nearer to the lamp than the surface, and so in its way
+        matrix = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]], np.float32)
+        lit = []
+        for x in np.linspace(20, 44, 200):
+            at = np.array([x, 32, 1, 0, 0, 0], np.float32)
+            lit.append(lit_fraction(depth, matrix, at, spread))
+        assert lit[0] == pytest.approx(1) and lit[-1] == pytest.approx(0)
+        steepest.append(-np.diff(lit).min())
+    assert steepest[1] < 0.5 * steepest[0]

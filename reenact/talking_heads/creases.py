@@ -32,7 +32,7 @@ _PRESSED: Mapping[str, tuple[Mapping[str, float], float]] = {
     ),
     "nasolabial": (
         {
-            **{"Mouth*PullUp": 1.1, "Mouth*PullSide": 0.5, "*CheekUp": 0.2},
+            **{"Mouth*PullUp": 0.8, "Mouth*PullSide": 0.3, "*CheekUp": 0.2},
             **{"UpperLipUp": 0.4, "NoseWrinkler": 0.5, "NasolabialDeepener": 0.8},
         },
         0.30,

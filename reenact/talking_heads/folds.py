@@ -8,7 +8,7 @@ from reenact.talking_heads.raster import Bytes, Floats
 from reenact.talking_heads.strands import noise
 
 # Depth of a full fold in dm, in the order of FOLDS.
-_DEPTH = np.array([8.0, 9.0, 6.0, 7.0, 5.0, 10.0, 9.0, 5.0, 4.0, 7.0]) * 1e-3
+_DEPTH = np.array([8.0, 9.0, 6.0, 7.0, 5.0, 7.0, 6.0, 5.0, 4.0, 7.0]) * 1e-3
 
 
 def crease_maps(face: Face, rng: np.random.Generator, finer: float) -> tuple[Floats, Bytes]:

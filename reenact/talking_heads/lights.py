@@ -29,20 +29,21 @@ class _Kind:
     face: Range  # brightness of the face in the picture, 1 = well exposed
     behind: Range  # light on the background beside that on the face
     coloured: bool = False  # key and fill have strong colours of their own
+    penumbra: Range = (1.0, 2.5)  # softness of the key's shadow, see Light
 
 
 _KINDS = {
     "soft": _Kind(
         0.17, (0.1, 0.9), (0.3, 0.9), (0.3, 0.8), (4500, 7000), (0.05, 0.3), (0.0, 0.3),
-        (0.5, 0.8), (4000, 7000), (0.1, 0.35), (0.9, 1.2), (0.5, 1.1),
+        (0.5, 0.8), (4000, 7000), (0.1, 0.35), (0.9, 1.2), (0.5, 1.1), penumbra=(2.0, 3.5),
     ),
     "window": _Kind(
         0.18, (0.6, 1.35), (0.05, 0.6), (1.1, 1.9), (5500, 7500), (0.0, 0.15), (0.0, 0.3),
-        (0.22, 0.45), (4400, 6500), (0.0, 0.2), (0.8, 1.15), (0.25, 0.8),
+        (0.22, 0.45), (4400, 6500), (0.0, 0.2), (0.8, 1.15), (0.25, 0.8), penumbra=(1.3, 3.5),
     ),
     "ceiling": _Kind(
         0.14, (0.0, 1.0), (0.75, 1.2), (0.7, 1.3), (3700, 5500), (0.0, 0.2), (0.0, 0.5),
-        (0.35, 0.55), (3700, 5500), (0.3, 0.55), (0.8, 1.1), (0.5, 1.0),
+        (0.35, 0.55), (3700, 5500), (0.3, 0.55), (0.8, 1.1), (0.5, 1.0), penumbra=(1.5, 3.0),
     ),
     "studio": _Kind(
         0.11, (0.3, 0.9), (0.35, 0.75), (1.0, 1.3), (4800, 6000), (0.15, 0.5), (0.3, 1.4),
@@ -54,11 +55,11 @@ _KINDS = {
     ),
     "screen": _Kind(
         0.08, (0.0, 0.4), (-0.5, 0.0), (0.7, 1.1), (6500, 9500), (0.0, 0.2), (0.0, 0.5),
-        (0.15, 0.3), (3600, 6500), (0.0, 0.2), (0.5, 0.95), (0.06, 0.35),
+        (0.15, 0.3), (3600, 6500), (0.0, 0.2), (0.5, 0.95), (0.06, 0.35), penumbra=(2.0, 3.5),
     ),
     "golden": _Kind(
         0.06, (0.5, 1.25), (0.08, 0.4), (1.4, 2.2), (3100, 4200), (0.0, 0.1), (0.0, 1.0),
-        (0.35, 0.55), (5000, 6600), (0.1, 0.3), (0.85, 1.15), (0.5, 1.0),
+        (0.35, 0.55), (5000, 6600), (0.1, 0.3), (0.85, 1.15), (0.5, 1.0), penumbra=(1.0, 1.3),
     ),
     "neon": _Kind(
         0.05, (0.5, 1.2), (0.0, 0.5), (0.7, 1.2), (5000, 6500), (0.4, 0.9), (0.0, 1.0),
@@ -74,7 +75,7 @@ _KINDS = {
     ),
     "high_key": _Kind(
         0.02, (0.0, 0.4), (0.1, 0.5), (0.6, 1.0), (5200, 6500), (0.3, 0.6), (0.2, 0.8),
-        (0.7, 0.9), (5200, 6500), (0.1, 0.2), (1.25, 1.7), (1.2, 2.2),
+        (0.7, 0.9), (5200, 6500), (0.1, 0.2), (1.25, 1.7), (1.2, 2.2), penumbra=(2.0, 3.5),
     ),
     "night": _Kind(
         0.01, (0.2, 1.1), (0.1, 0.8), (0.6, 1.0), (3000, 4500), (0.0, 0.2), (0.0, 0.8),
@@ -138,9 +139,11 @@ def draw_light(name: str, rng: np.random.Generator) -> Lighting:
     colours, harmonics = colours * balance, harmonics * balance
     exposure = np.full(3, rng.uniform(*kind.face) / level)
     arrays = (directions, colours, harmonics, exposure)
-    light = Light(*(np.ascontiguousarray(a, np.float32) for a in arrays))
     wall = harmonics[0] + 0.35 * (third * balance if kind.coloured else colours[0])
     wall = wall / (wall @ _LUMINANCE) * level * rng.uniform(*kind.behind)
+    made = (np.ascontiguousarray(a, np.float32) for a in arrays)
+    towards, lamps, room, exposed = made
+    light = Light(towards, lamps, room, exposed, float(rng.uniform(*kind.penumbra)))
     return Lighting(light, wall * exposure, side)
 
 

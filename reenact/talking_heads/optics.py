@@ -99,25 +99,30 @@ def openness(depth: Floats, x: int, y: int, reach: float) -> float:
 
 
 @inlined
-def lit_fraction(shadow_depth: Floats, matrix: Floats, at: Floats) -> float:
+def lit_fraction(shadow_depth: Floats, matrix: Floats, at: Floats, spread: float) -> float:
     """How much of the key lamp reaches at[0:3] (normal at[3:6]), 0..1.
 
-    4x4 taps of the shadow map, weighted so that the result is smooth while things move.
+    4x4 taps, `spread` texels of the shadow map apart, weighted so that the result is smooth while
+    things move. Wider taps need more distance from the surface.
     """
-    x, y, z = at[0] + at[3] * 0.015, at[1] + at[4] * 0.015, at[2] + at[5] * 0.015
+    off = 0.010 + 0.005 * spread
+    x, y, z = at[0] + at[3] * off, at[1] + at[4] * off, at[2] + at[5] * off
     sx = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3] - 0.5
     sy = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3] - 0.5
-    sz = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3] + 0.012
-    i, j = int(math.floor(sx)), int(math.floor(sy))
+    sz = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3]
+    sz += 0.004 + 0.008 * spread
+    i, j = int(math.floor(sx / spread)), int(math.floor(sy / spread))
     n = shadow_depth.shape[0]
-    if i < 1 or j < 1 or i > n - 3 or j > n - 3:
+    last = int((n - 1) / spread) - 3
+    if i < 1 or j < 1 or i > last or j > last:
         return 1.0
-    fx, fy = sx - i, sy - j
+    fx, fy = sx / spread - i, sy / spread - j
     total = 0.0
     for row in range(-1, 3):
         wy = 1.0 - fy if row == -1 else (fy if row == 2 else 1.0)
+        v = int((j + row) * spread + 0.5)
         for column in range(-1, 3):
-            if shadow_depth[j + row, i + column] < sz:
+            if shadow_depth[v, int((i + column) * spread + 0.5)] < sz:
                 total += wy * (1.0 - fx if column == -1 else (fx if column == 2 else 1.0))
     return total * (1.0 / 9.0)
 

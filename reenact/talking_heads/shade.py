@@ -256,7 +256,7 @@ def shade_sample(
         worn_surface(at, paint, surface)
     else:
         mouth_surface(m, at, paint, shot, surface)
-    lit = lit_fraction(b.shadow_depth, shot.shadow_matrix, at)
+    lit = lit_fraction(b.shadow_depth, shot.shadow_matrix, at, light.penumbra)
     if m == HAIR:
         lit = 0.5 + 0.5 * lit  # light goes on between strands
     light_surface(at, fine, view, surface, light, lit, mirror, colour)

@@ -281,6 +281,7 @@ def _relief(
     gloss = (
         0.20 + 0.26 * oily * look["oil"] + 0.04 * pores * coarse + lip * (0.1 + 0.5 * look["gloss"])
     )
+    gloss *= 1 - 0.9 * face.cavity
     roughness = look["roughness"] + 0.08 - 0.12 * oily * look["oil"]
     roughness -= lip * (0.06 + 0.16 * look["gloss"])
     if beard is not None:

@@ -54,6 +54,7 @@ class Light(NamedTuple):
     colours: Floats  # [3,3]
     harmonics: Floats  # [9,3]
     exposure: Floats  # [3] exposure times white balance
+    penumbra: float  # texels of the shadow map between its taps: 1 hard .. 3.5 soft
 
 
 class Shot(NamedTuple):
