@@ -88,8 +88,8 @@ MIX: dict[str, Weights] = {
         XUpperLidClosed={"XUpperLidClosed": 0.5, "eye-x-closure": 0.5},
         XUpperLidOpen={"XUpperLidOpen": 0.8, "eye-x-opened-up": 0.8},
         XLowerLidUp={"XLowerLidUp": 0.7, "XCheekUp": 0.5, "eye-x-slit": 0.3},
-        MouthXPullUp={"MouthXPullUp": 0.15, "XCheekUp": 0.5, "mouth-x-corner-puller": 0.9},
-        MouthXPullSide={"MouthXPullSide": 0.3, "mouth-x-retraction": 1.0},
+        MouthXPullUp={"MouthXPullUp": 0.1, "XCheekUp": 0.5, "mouth-x-corner-puller": 1.1},
+        MouthXPullSide={"MouthXPullSide": 0.45, "mouth-x-retraction": 1.25},
         MouthXPullDown={"MouthXPullDown": 0.3, "mouth-x-depression": 0.9},
     ),
     "NoseWrinkler": {"NoseWrinkler": 0.6}
@@ -97,7 +97,7 @@ MIX: dict[str, Weights] = {
     "UpperLipUp": {"UpperLipUp": 0.3} | _halves(mouth_elevation=0.8),
     "lowerLipDown": {"lowerLipDown": 0.3} | _halves(mouth_depression_retraction=0.8),
     "lowerLipUp": {"lowerLipUp": 0.6} | _halves(mouth_eversion=0.5),
-    "LipsKiss": {"LipsKiss": 0.15} | _halves(mouth_pursing=1.0),
+    "LipsKiss": {"LipsKiss": 0.15} | _halves(mouth_pursing=0.9),
     "LipsPress": {"lowerLipBackward": 0.3, "UpperLipBackward": 0.3, "lowerLipUp": 0.2}
     | _halves(mouth_compression=0.7, mouth_depression=0.45),
     "JawDrop": {"JawDrop": 0.85} | _halves(mouth_open=0.2, mouth_elevation=0.2),
@@ -109,9 +109,15 @@ MIX: dict[str, Weights] = {
 
 # What two units add when both are there, as the product of their weights.
 TOGETHER: dict[tuple[str, str], Weights] = {
-    # A laugh bares the upper teeth.
-    ("MouthLeftPullUp", "JawDrop"): {"mouth-left-upward-retraction": 0.8},
-    ("MouthRightPullUp", "JawDrop"): {"mouth-right-upward-retraction": 0.8},
+    # A laugh bares the upper teeth, but not twice.
+    ("MouthLeftPullUp", "JawDrop"): {"mouth-left-upward-retraction": 0.7},
+    ("MouthRightPullUp", "JawDrop"): {"mouth-right-upward-retraction": 0.7},
+    ("UpperLipUp", "JawDrop"): _halves(mouth_elevation=-0.6),
+    # An open mouth, or one that smiles, cannot be stretched as wide as a closed one.
+    ("MouthLeftPullSide", "JawDrop"): {"mouth-left-retraction": -0.8},
+    ("MouthRightPullSide", "JawDrop"): {"mouth-right-retraction": -0.8},
+    ("MouthLeftPullUp", "MouthLeftPullSide"): {"mouth-left-retraction": -0.3},
+    ("MouthRightPullUp", "MouthRightPullSide"): {"mouth-right-retraction": -0.3},
     # A pucker leaves little of a smile.
     ("MouthLeftPullUp", "LipsKiss"): {"mouth-left-corner-puller": -0.6},
     ("MouthRightPullUp", "LipsKiss"): {"mouth-right-corner-puller": -0.6},

@@ -166,7 +166,7 @@ def _brow_line(s: float, form: Mapping[str, float]) -> npt.NDArray[np.float64]:
     """Middle of the brow at s in [0, 1] from the nose to the temple, canonical x, y in dm."""
     start = 0.115 + form["brow_gap"]
     x = start + (0.475 * form["brow_length"]) * s
-    y = np.interp(s, (0, 0.2, 0.45, 0.65, 0.85, 1), (7.375, 7.400, 7.418, 7.415, 7.385, 7.335))
+    y = np.interp(s, (0, 0.2, 0.45, 0.65, 0.85, 1), (7.415, 7.440, 7.458, 7.457, 7.430, 7.385))
     peak = form["brow_peak"]
     rise = s / peak if s < peak else (1 - s) / (1 - peak)
     lift = form["brow_arch"] * math.sin(0.5 * math.pi * rise) ** (1 + form["brow_corner"])
