@@ -106,6 +106,7 @@ def data() -> HeadData:
 
 
 def test_no_hole_in_200_faces_with_strong_expressions(data: HeadData) -> None:
+    """A pixel of 96 px is four samples: as much as may show where the lips are seen edge-on."""
 
     for seed in range(200):
         face = Face(data, seed)
@@ -115,9 +116,9 @@ def test_no_hole_in_200_faces_with_strong_expressions(data: HeadData) -> None:
             where = f"person {seed}, frame {t}"
             assert holes(seen, float(face.points[CHIN, 1])) == 0, where
             inner = np.isin(seen, (TEETH, CAVITY)) & ~around(face.points[LIPS])
-            assert inner.sum() <= 2, f"{where}: the mouth shows outside the lips"
+            assert inner.sum() <= 4, f"{where}: the mouth shows outside the lips"
             eyes = (seen == EYES) & ~around(face.points[EYE[0]]) & ~around(face.points[EYE[1]])
-            assert eyes.sum() <= 2, f"{where}: an eye shows outside its lids"
+            assert eyes.sum() <= 4, f"{where}: an eye shows outside its lids"
         shut = face.see(*still(LeftUpperLidClosed=1.0, RightUpperLidClosed=1.0))
         assert not (shut == EYES).any(), f"person {seed}: an eye shows through closed lids"
 

@@ -311,9 +311,9 @@ def test_a_unit_moves_its_region_only(rig: Rig, unit: str) -> None:
     x, y, _ = rig.parts[0].rest.T
     inside = (y > low) & (y < high)
     if unit.startswith(("Left", "MouthLeft")):
-        inside &= x > -0.06
+        inside &= x > -0.10
     elif unit.startswith(("Right", "MouthRight")):
-        inside &= x < 0.06
+        inside &= x < 0.10
     assert distance[~inside].max() < 0.02
     assert unit == "TongueOut" or distance[inside].max() > 0.05
 

@@ -89,7 +89,7 @@ MIX: dict[str, Weights] = {
         XUpperLidOpen={"XUpperLidOpen": 0.8, "eye-x-opened-up": 0.8},
         XLowerLidUp={"XLowerLidUp": 0.7, "XCheekUp": 0.5, "eye-x-slit": 0.3},
         MouthXPullUp={"MouthXPullUp": 0.1, "XCheekUp": 0.5, "mouth-x-corner-puller": 1.1},
-        MouthXPullSide={"MouthXPullSide": 0.45, "mouth-x-retraction": 1.25},
+        MouthXPullSide={"MouthXPullSide": 0.35, "mouth-x-retraction": 1.25},
         MouthXPullDown={"MouthXPullDown": 0.3, "mouth-x-depression": 0.9},
     ),
     "NoseWrinkler": {"NoseWrinkler": 0.6}

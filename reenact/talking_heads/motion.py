@@ -256,6 +256,8 @@ def _settle(units: npt.NDArray[np.float64]) -> None:
         give_way((f"Mouth{side}PullUp", f"Mouth{side}PullSide"), "LipsKiss", 0.5)
     give_way(("LipsPress", "UpperLipUp", "lowerLipDown"), "CheeksPump", 0.8)
     give_way(("UpperLipUp", "lowerLipDown", "LipsKiss"), "LipsPress", 0.6)
+    give_way(("MouthLeftPullSide", "MouthRightPullSide"), "JawDrop", 0.6)
+    give_way(("MouthMoveLeft", "MouthMoveRight"), "JawDrop", 0.6)
     jaw = np.clip(units[:, _INDEX["JawDrop"]], 0, 1)
     for name in ("lowerLipUp", "LipsPress", "CheeksPump"):
         units[:, _INDEX[name]] *= np.clip(1 - 1.6 * jaw, 0.05, 1)  # these need a closed mouth
