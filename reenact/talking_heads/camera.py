@@ -155,7 +155,7 @@ def _draw_noise(rng: np.random.Generator, severity: float) -> dict[str, Any]:
 def _draw_processing(rng: np.random.Generator, severity: float) -> dict[str, Any]:
     spread = 0.5 + severity
     return {
-        "warmth": float(rng.normal(0, 0.16 * spread)),
+        "warmth": float(rng.normal(0.03, 0.2 * spread)),
         "tint": float(rng.normal(-0.08, 0.13 * spread)),
         "contrast": float(np.exp(rng.normal(0, 0.14 * spread))),
         "black": _sometimes(rng, 0.5, 0.02 * spread),
