@@ -48,7 +48,7 @@ def draw_outfit(rng: Rng, male: bool) -> dict[str, str]:
         "hat": hat,
         "audio": str(ears.choice(AUDIO, p=(0.90, 0.06, 0.04))),
         "earrings": str(lobes.choice(EARRINGS, p=earrings)),
-        "collar": str(neck.choice(COLLARS, p=(0.62, 0.10, 0.14, 0.08, 0.06))),
+        "collar": str(neck.choice(COLLARS, p=(0.70, 0.06, 0.12, 0.07, 0.05))),
     }
 
 
@@ -124,7 +124,7 @@ class _Head:
     def neck(self, turn: Array, y: Array) -> Array:
         """Distances of the neck's skin from its axis at angles (0 = front) and heights."""
         _, found = self._neck.query(np.stack([np.sin(turn), np.cos(turn), y * 2], -1), k=4)
-        return np.asarray(self._neck_radius[found].mean(-1))
+        return np.asarray(self._neck_radius[found].max(-1))  # a larynx must not poke through
 
     def over_hair(self, direction: Array, width: float) -> float:
         """How far hair reaches beyond the skull around a direction, dm."""

@@ -50,7 +50,7 @@ def draw_glasses(rng: Rng, form: Glasses) -> Glasses:
     thin = form.thickness < 0.01
     kinds, odds = (dark, metal, bright), (0.2, 0.75, 0.05) if thin else (0.62, 0.2, 0.18)
     rgb = kinds[int(rng.choice(3, p=odds))]
-    depth = rng.choice([0.03, 0.10, 0.22], p=[0.7, 0.2, 0.1])
+    depth = rng.choice([0.03, 0.07, 0.14], p=[0.7, 0.2, 0.1])
     tint = 1 - depth * rng.uniform(0.6, 1.4, 3)
     wide, high, thick = rng.uniform(0.95, 1.05), rng.uniform(0.92, 1.08), rng.uniform(0.8, 1.3)
     return replace(

@@ -26,7 +26,7 @@ _COILED = replace(_SHORT, lift=0.6, coil=1.0, width=0.11)
 
 CUTS: dict[str, Haircut] = {
     # short
-    "buzz": replace(_SHORT, top=0.10, side=0.05, lift=1.0, volume=0.02, width=0.09),
+    "buzz": replace(_SHORT, top=0.07, side=0.05, volume=0.015, width=0.05, locks=1000),
     "crop": replace(_SHORT, top=0.38, side=0.14, forward=0.4, lift=0.3),
     "caesar": replace(_SHORT, top=0.36, side=0.2, fringe=0.30, forward=1.0, lift=0.06, volume=0.05),
     "side parting": replace(

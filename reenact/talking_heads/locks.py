@@ -41,6 +41,7 @@ class Hairline:
     peak: float = 0.0  # dm a widow's peak reaches down
     bald: float = 0.0  # 0 .. 1: nothing on top and in front
     sideburn: float = 0.0  # dm longer (> 0) or shorter before the ears
+    soft: float = 0.09  # dm over which it thins out
     hat: bool = False  # only what a hat leaves free
 
 
@@ -77,7 +78,7 @@ def growth(x: Array, y: Array, z: Array, line: Hairline) -> Array:
     front = np.interp(side, *_FRONT) + line.height
     front = front + line.recede * np.exp(-(((side - 0.38) / 0.17) ** 2))
     front = front - line.peak * np.exp(-((side / 0.09) ** 2))
-    above = _ramp(-0.02, 0.07, y - front)
+    above = _ramp(-0.02, line.soft - 0.02, y - front)
     behind = _ramp(-0.92, -1.05, z) * _ramp(-0.05, 0.12, y - np.interp(side, *_NAPE))
     burns = _ramp(-0.42, -0.50, z) * (side > 0.60) * _ramp(0.0, 0.06, y + 0.1 + line.sideburn)
     burns = burns * (z > -0.8)
@@ -126,6 +127,8 @@ def grow(scalp: Scalp, cut: Haircut, line: Hairline, rng: Rng) -> Locks:
     lengths = _lengths(average, cut, rng)
     combed = _combing(average, cut, line, rng)
     lines = _fall(scalp, root, normal, combed, lengths, layer, cut, rng)
+    for _ in range(3):  # round the bends that the steps left
+        lines[:, 1:-1] = 0.5 * lines[:, 1:-1] + 0.25 * (lines[:, :-2] + lines[:, 2:])
     lines = _wave(lines, lengths, cut, rng)
     lines, kept = _trim(lines, cut, rng)
     widths = np.full(len(root), cut.width) * rng.uniform(0.7, 1.2, len(root))

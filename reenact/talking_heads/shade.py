@@ -133,6 +133,8 @@ def add_hair_glints(
 ) -> None:
     """Add the highlights of all lamps to strands along `tangent`, which are a little uneven."""
     tilt = (value_noise(at[8] * 38.0, at[9] * 3.0 + at[10] * 2.0, 31) - 0.5) * 0.4
+    # Laid into the smooth surface, so that the ends of segments are not seen.
+    tilt -= tangent[0] * at[3] + tangent[1] * at[4] + tangent[2] * at[5]
     for c in range(3):
         tangent[c] += tilt * at[3 + c]
     normalise(tangent)

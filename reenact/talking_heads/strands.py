@@ -15,6 +15,7 @@ from reenact.talking_heads.raster import Floats, Ints
 
 _LASH_SIZE = (48, 384)  # height (root to tip), width (along the lid)
 _LOCK_SIZE = (128, 512)
+_FINER = 2  # times as fine is it drawn
 _STRANDS = 24  # of a lock
 _GREY = np.array([0.20, 0.195, 0.19])
 
@@ -36,22 +37,23 @@ def lock_map(seed: int, rgb: npt.NDArray[np.float64], dye: Dye) -> Floats:
     """
     rng = np.random.default_rng([seed, 22])
     height, width = _LOCK_SIZE
-    scale = 4
-    big = (height * scale, width * scale)
+    big = (height * _FINER, width * _FINER)
     cover, shade = np.zeros(big, np.uint8), np.full(big, 128, np.uint8)
     kind = np.zeros((*big, 3), np.uint8)
-    slot = width * scale / SLOTS
-    for k in range(SLOTS):
-        for _ in range(_STRANDS):
-            path, reach = _strand(rng, k * slot, slot, height * scale)
-            thick = int(rng.integers(4, 10))
-            tone = int(np.clip(128 + rng.normal(0, 34), 20, 235))
-            lighter = 255 * float(rng.random() < dye.highlights)
-            grey = 255 * float(np.clip(rng.normal(dye.grey, 0.6 * min(dye.grey, 0.3)), 0, 1))
-            pixels = np.round(path[: max(2, int(reach * len(path)))] * 16).astype(np.int32)
-            cv2.polylines(shade, [pixels], False, tone, thick, cv2.LINE_AA, 4)
-            cv2.polylines(kind, [pixels], False, (lighter, grey, 0), thick, 8, 4)
-            cv2.polylines(cover, [pixels], False, 255, thick, cv2.LINE_AA, 4)
+    paths, reach = _strands(rng, width * _FINER / SLOTS, height * _FINER)
+    count = len(paths)
+    thick = rng.integers(2, 6, count).tolist()
+    tone = np.clip(128 + rng.normal(0, 34, count), 20, 235).tolist()
+    lighter = (255.0 * (rng.random(count) < dye.highlights)).tolist()
+    grey = np.clip(rng.normal(dye.grey, 0.6 * min(dye.grey, 0.3), count), 0, 1) * 255
+    mixed = dye.highlights > 0 or dye.grey > 0
+    for k, path in enumerate(paths):
+        pixels = path[: reach[k]]
+        cv2.polylines(shade, [pixels], False, tone[k], thick[k], cv2.LINE_AA, 4)
+        cv2.polylines(cover, [pixels], False, 255, thick[k], cv2.LINE_AA, 4)
+        if mixed:
+            colour = (lighter[k], float(grey[k]), 0)
+            cv2.polylines(kind, [pixels], False, colour, thick[k], cv2.LINE_8, 4)
     alpha, tones, kinds = (
         cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         for image in (cover, shade, kind)
@@ -69,15 +71,24 @@ def lock_map(seed: int, rgb: npt.NDArray[np.float64], dye: Dye) -> Floats:
     )
 
 
-def _strand(
-    rng: np.random.Generator, left: float, slot: float, height: int
-) -> tuple[npt.NDArray[np.float64], float]:
-    """A strand of a lock in pixels, [24,2], and how much of it there is."""
-    t = np.linspace(0, 1, 24)
-    x = float(np.clip(rng.normal(0, 0.22), -0.46, 0.46))
-    drawn = x * (1 - 0.45 * t) + 0.03 * np.sin(rng.uniform(3, 9) * t + rng.uniform(0, 6.3)) * t
-    path = np.stack([left + slot * (0.5 + drawn), t * height], 1)
-    return path, float(1 - 0.35 * rng.random() ** 1.5 - 0.15 * abs(x))
+def _strands(
+    rng: np.random.Generator, slot: float, height: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """The strands of all locks in 1/16 pixels, i32[S,12,2], and how many of the points are drawn.
+
+    The inner locks have more of them: they are closed.
+    """
+    of_slot = np.repeat(np.arange(SLOTS), [_STRANDS + 2 * (SLOTS - k) for k in range(SLOTS)])
+    count = len(of_slot)
+    t = np.linspace(0, 1, 12)
+    x = np.clip(rng.normal(0, 0.22, count), -0.46, 0.46)[:, None]
+    waves, phase = rng.uniform(3, 9, (count, 1)), rng.uniform(0, 6.3, (count, 1))
+    drawn = x * (1 - 0.45 * t) + 0.03 * np.sin(waves * t + phase) * t
+    across = of_slot[:, None] * slot + slot * (0.5 + drawn)
+    paths = np.stack([across, np.broadcast_to(t * height, across.shape)], -1)
+    share = 1 - 0.35 * rng.random(count) ** 1.5 - 0.15 * np.abs(x[:, 0])
+    reach = np.maximum(2, (share * len(t)).astype(int))
+    return np.round(paths * 16).astype(np.int32), reach
 
 
 def islands(triangles: Ints, vertices: int) -> list[Ints]:
@@ -153,8 +164,8 @@ def brow_strokes(
         root = _brow_line(s, form) + np.array([0.0, half * rng.uniform(-1.0, 0.55)])
         slope = _brow_line(min(s + 0.05, 1), form) - _brow_line(max(s - 0.05, 0), form)
         tilt = math.atan2(slope[1], slope[0]) + 1.15 - 1.05 * min(s / 0.4, 1.0)
-        tilt += rng.normal(0, 0.12 + 0.2 * form["brow_wild"])
-        length = rng.uniform(0.045, 0.075) * (1 - 0.3 * s) * (1 + 0.5 * form["brow_wild"])
+        tilt += rng.normal(0, 0.12 + 0.1 * form["brow_wild"])
+        length = rng.uniform(0.045, 0.075) * (1 - 0.3 * s) * (1 + 0.25 * form["brow_wild"])
         t = np.linspace(0, 1, 5)[:, None]
         bend = tilt - 0.5 * t
         path = root + t * length * np.concatenate([np.cos(bend), np.sin(bend)], 1)

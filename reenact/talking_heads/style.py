@@ -115,6 +115,8 @@ def _draw_hair(
         hairline = replace(hairline, bald=0.0)
     color = asked.get("hair_color", _hair_color(colour, age, ethnicity))
     natural = color not in ("grey", "white")
+    if name in ("none", "buzz"):  # without long hair over it, a hairline shows how soft it is
+        hairline = replace(hairline, soft=0.22)
     return {
         "hair": name,
         "haircut": haircuts.vary(cut, CUTS[name], african) if name in CUTS else None,
