@@ -236,6 +236,24 @@ def test_the_command_makes_the_folder_and_reports(
     assert [path.name for path in out.parent.iterdir()] == ["model"]
 
 
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_engines_are_built_with_passports(
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    pytest.importorskip("tensorrt_rtx", reason="needs TensorRT-RTX")
+    pytest.importorskip("filelock")
+    from engines.passport import read_passport
+
+    arguments = ("--checkpoint", str(model_folder / "starter.safetensors"), "--to", "tensorrt-rtx")
+    out = tmp_path / "model"
+    assert run(monkeypatch, *arguments, "--precision", precision, "--out", str(out)) == 0
+    for graph in GRAPHS:
+        passport = read_passport(out / f"{graph}.tensorrt_rtx.engine")
+        assert passport.precision == precision
+        assert passport.parity["psnr"] > {"fp16": 45, "bf16": 30}[precision]
+        assert passport.fingerprint == model_info(model_folder).fingerprint
+
+
 def test_without_options_it_is_beside_the_checkpoint_else_in_engines_built(
     model_folder: Path,
     tmp_path: Path,
