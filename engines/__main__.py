@@ -64,8 +64,7 @@ def list_all(arguments: Namespace) -> int:
     if not rows:
         print(_nothing(arguments.folders))
     for folder in dict.fromkeys(engine.parent for engine, _ in rows):
-        graph = Column("graph", no_wrap=True)
-        table = Table(graph, "built with", "runs on", "in", "MB", "on", "s", "parity", box=None)
+        table = _table()
         for engine, passport in rows:
             if engine.parent == folder:
                 table.add_row(engine.name.split(".")[0], *_cells(passport))
@@ -123,29 +122,33 @@ def _passport(engine: Path) -> Passport | None:
         return None
 
 
+def _table() -> Table:
+    graph, product = Column("graph", no_wrap=True), Column("built with", min_width=12)
+    rest = (Column("on", no_wrap=True), "runs on", "in", Column("MB", justify="right"), "parity")
+    return Table(graph, product, *rest, box=None, padding=(0, 2, 0, 0), pad_edge=False)
+
+
 def _cells(passport: Passport | None) -> list[str]:
     if passport is None:
         return ["no passport: see `python -m engines check`"]
     cards = passport.gpu if passport.product == "tensorrt" else "RTX"
     return [
         f"{OPTIONS[passport.product]} {passport.version}" + " (refit)" * passport.refit,
+        passport.date[:10],
         f"{cards} {', '.join(passport.capabilities)}",
         passport.precision,
         f"{passport.engine_bytes / 1e6:.1f}",
-        passport.date[:10],
-        f"{passport.build_s:.1f}",
         _parity(passport.parity),
     ]
 
 
 def _parity(parity: Any) -> str:
-    if not isinstance(parity, dict):
+    """The two numbers that `python -m export` writes down."""
+    if not isinstance(parity, dict) or not {"psnr", "max_error"} <= set(parity):
         return "not stated"
-    return ", ".join(f"{key} {value:.3g}" for key, value in parity.items() if _is_number(value))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)
+    psnr = parity["psnr"]
+    words = "" if psnr is None else f"{psnr:.1f} dB, "
+    return f"{words}max {parity['max_error']:.2g}"
 
 
 def _arguments() -> Namespace:

@@ -42,7 +42,7 @@ def a_passport(graph: str, product: str, onnx: Path, engine: Path) -> Passport:
         checkpoint=None,
         license="CC0-1.0",
         refit=False,
-        parity={"psnr": 61.25, "max": 1},
+        parity={"psnr": 61.25, "max_error": 0.046, "runtime": "a test"},
         onnx_sha256=sha256(onnx),
         engine_sha256=sha256(engine),
         engine_bytes=engine.stat().st_size,
@@ -136,7 +136,7 @@ def test_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> N
         "tensorrt-rtx 1.7.1",
         "RTX 8.0+",
         "fp16",
-        "psnr 61.2, max 1",
+        "61.2 dB, max 0.046",
         str(tmp_path / "a"),
     ):
         assert words in shown
