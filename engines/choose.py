@@ -7,14 +7,16 @@ import importlib
 import shutil
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from engines.contract import Engine, ModelInfo, example
 from reenact.errors import UserError
@@ -131,11 +133,7 @@ def choose_backend(
     rest = [name for name in present if name not in _BUILT_AHEAD]
     candidates = [name for name in rest if name != "torch" or _has_nvidia()] or rest
     if not candidates:
-        raise (
-            skipped[0]
-            if skipped
-            else UserError(f"no engine is installed; run {_install('onnxruntime')}")
-        )
+        raise (skipped or [UserError(f"no engine is installed; run {_install('onnxruntime')}")])[0]
     if len(candidates) == 1:
         only = f"{candidates[0]}: the only engine that is installed"
         return Choice(candidates[0], _sentence([only], skipped))
@@ -173,22 +171,19 @@ def frame_time(
     model_dir: Path | str, backend: str, threads: int | None = None
 ) -> tuple[float, str]:
     """Return what a frame costs on a backend, the median ms of both live graphs, and its device."""
-    engines = [load_engine(model_dir, graph, backend, threads) for graph in _LIVE_GRAPHS]
-    try:
-        work = [
-            (engine, example(graph, engine.input_shape))
-            for engine, graph in zip(engines, _LIVE_GRAPHS, strict=True)
-        ]
+    with ExitStack() as stack:
+        work: list[tuple[Engine, npt.NDArray[Any]]] = []
+        for graph in _LIVE_GRAPHS:
+            engine = load_engine(model_dir, graph, backend, threads)
+            stack.callback(engine.close)
+            work.append((engine, example(graph, engine.input_shape)))
         times: list[float] = []
         for _ in range(_WARM_UP + _FRAMES):
             start = time.perf_counter()
             for engine, array in work:
                 engine(array)
             times.append(time.perf_counter() - start)
-        return 1000 * float(np.median(times[_WARM_UP:])), engines[0].device
-    finally:
-        for engine in engines:
-            engine.close()
+        return 1000 * float(np.median(times[_WARM_UP:])), work[0][0].device
 
 
 def _check_available(backend: str) -> None:

@@ -105,10 +105,12 @@ class Cuda(Protocol):
     Attributes:
         library: which one.
         gpu: what card it is.
+        errors: what its calls raise when the driver refuses.
     """
 
     library: str
     gpu: Gpu
+    errors: tuple[type[Exception], ...]
 
     def enter(self) -> None:
         """Make the GPU the calling thread's; needed once in every thread, cheap after that."""

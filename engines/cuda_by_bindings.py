@@ -101,8 +101,8 @@ class _Stream:
         try:
             work()
         finally:
-            graph = _done(driver.cuStreamEndCapture(self.stream))
-        return _Graph(graph)
+            graph = _Graph(_done(driver.cuStreamEndCapture(self.stream)))
+        return graph
 
     def close(self) -> None:
         if self.stream is not None:
@@ -112,6 +112,7 @@ class _Stream:
 
 class _Cuda:
     library = "cuda-bindings"
+    errors = (cuda.CudaError,)
 
     def __init__(self) -> None:
         _done(driver.cuInit(0))

@@ -108,6 +108,7 @@ class _Stream:
 
 class _Cuda:
     library = "pycuda"
+    errors = (cuda.CudaError, driver.Error)
 
     def __init__(self) -> None:
         driver.init()

@@ -7,6 +7,7 @@ engine that does not match it is not loaded.
 import hashlib
 import json
 import os
+import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -99,9 +100,16 @@ class Passport:
             return None
         if self.product == "tensorrt" and gpu.name != self.gpu:
             return _differs("gpu", self.gpu, gpu.name)
+        if self.product == "tensorrt" and this_system() != self.system:
+            return _differs("system", self.system, this_system())
         if not any(_covers(capability, gpu.capability) for capability in self.capabilities):
             return _differs("capabilities", ", ".join(self.capabilities), gpu.capability)
         return None
+
+
+def this_system() -> str:
+    """Operating system and processor, e.g. "Linux x86_64"."""
+    return f"{platform.system()} {platform.machine()}"
 
 
 def passport_file(engine: Path) -> Path:

@@ -4,7 +4,6 @@ The precision is the ONNX's own: networks are strongly typed, there is no flag f
 """
 
 import json
-import platform
 import shutil
 import subprocess
 import time
@@ -26,6 +25,7 @@ from engines.passport import (
     check_passport,
     engine_file,
     passport_file,
+    this_system,
     write_whole,
 )
 from engines.tensorrt_library import Library, load_library, one_line
@@ -266,7 +266,7 @@ def _passport(
         graph=says["reenact.graph"],
         product=order.library.product,
         version=order.library.version,
-        system=f"{platform.system()} {platform.machine()}",
+        system=this_system(),
         cuda=gpu.cuda if gpu else None,
         driver=_driver() if gpu else None,
         gpu=gpu.name if gpu and order.library.product == "tensorrt" else ahead,

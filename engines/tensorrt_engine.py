@@ -7,7 +7,7 @@ runs side by side.
 """
 
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,11 +53,21 @@ class TensorRtEngine:
         self._cuda: Cuda = open_cuda(f"{self._library.title} needs an NVIDIA GPU")
         self.path = find_engine(model_dir, graph, self.product)
         self.passport = check_passport(self.path, self._library.version, self._cuda.gpu)
-        self._graph, self._closed, self._busy = graph, False, False
-        self._engine: trt.ICudaEngine = _deserialized(self._library, self.path)
-        self._context: trt.IExecutionContext = self._new_context()
-        self._take_buffers()
-        self._launch: Graph | None = self._captured()
+        self._graph, self._busy = graph, False
+        self._runtime: trt.Runtime = self._library.module.Runtime(self._library.logger)
+        self._engine: trt.ICudaEngine = self._deserialized()
+        self._launch: Graph | None = None
+        self._taken: ExitStack | None = ExitStack()  # what is to be given back, last first
+        try:
+            self._context: trt.IExecutionContext = self._new_context()
+            self._take_buffers(self._taken)
+            self._launch = self._captured()
+        except self._cuda.errors as error:
+            self.close()
+            raise UserError(
+                f"{self._library.title} cannot run {self.path.name} here: {error}; close other "
+                "programs that use the GPU, or use --backend auto"
+            ) from error
         self.device = f"{self._cuda.gpu.name} {self.passport.precision}"
         if not self.has_graph:
             self.device += " without CUDA graph"
@@ -77,7 +87,7 @@ class TensorRtEngine:
             TypeError, ValueError, RuntimeError: as a call; also if `finish` was not called since.
         """
         array = checked_input(self._graph, array, self.input_shape)
-        if self._closed:
+        if self._taken is None:
             raise RuntimeError(f"{self._graph}: the engine is closed")
         if self._busy:
             raise RuntimeError(f"{self._graph}: started twice without finish")
@@ -130,17 +140,21 @@ class TensorRtEngine:
 
     def close(self) -> None:
         """Give memory, stream and engine back; may be called twice."""
-        if self._closed:
-            return
-        self._closed = True
-        self._cuda.enter()
-        self._stream.synchronize()
-        self._drop_graph()
-        self._context = self._engine = None
-        for thing in (self._before, self._after, self._stream):
-            thing.close()
-        for memory in (self._entry, self._exit, self._device_in, self._device_out):
-            memory.free()
+        if self._taken is not None:
+            self._cuda.enter()
+            self._drop_graph()
+            self._taken.close()
+            self._taken = self._context = self._engine = self._runtime = None
+
+    def _deserialized(self) -> "trt.ICudaEngine":
+        self._library.complaints.clear()
+        engine = self._runtime.deserialize_cuda_engine(self.path.read_bytes())
+        if engine is None:
+            raise UserError(
+                f"{self._library.title} does not take {self.path}: {self._library.reason()}; "
+                f"build it again: {rebuild_command(self.path)}"
+            )
+        return engine
 
     def _new_context(self) -> "trt.IExecutionContext":
         context = self._engine.create_execution_context()
@@ -151,16 +165,24 @@ class TensorRtEngine:
             )
         return context
 
-    def _take_buffers(self) -> None:
+    def _take_buffers(self, taken: ExitStack) -> None:
         entry, result = _ends(self._library, self._engine, self._graph, self.path)
         self._names = entry[0], result[0]
         self.input_shape, self.output_shape = entry[1], result[1]
         self._entry = self._cuda.page_locked(*entry[1:])
+        taken.callback(self._entry.free)
         self._exit = self._cuda.page_locked(*result[1:])
+        taken.callback(self._exit.free)
         self._device_in = self._cuda.device_memory(self._entry.array.nbytes)
+        taken.callback(self._device_in.free)
         self._device_out = self._cuda.device_memory(self._exit.array.nbytes)
+        taken.callback(self._device_out.free)
         self._stream = self._cuda.stream()
+        taken.callback(self._stream.close)
         self._before, self._after = self._cuda.event(), self._cuda.event()
+        taken.callback(self._before.close)
+        taken.callback(self._after.close)
+        taken.callback(self._stream.synchronize)
         self._results = _Results(self._exit.array)
         self.memory = int(self._engine.device_memory_size_v2)
 
@@ -180,7 +202,7 @@ class TensorRtEngine:
         self._after_first_run()
         try:
             return self._stream.capture(self._enqueue)
-        except CudaError:
+        except self._cuda.errors:
             return None
 
     def _after_first_run(self) -> None:
@@ -208,6 +230,7 @@ class TensorRtRtxEngine(TensorRtEngine):
         if self._known and not self._cache.deserialize(self._known):
             self._known = b""  # of another card, driver or version: compiled anew
         config.set_runtime_cache(self._cache)
+        self._config: trt.IRuntimeConfig = config
         context = self._engine.create_execution_context(config)
         return context if context is not None else super()._new_context()
 
@@ -241,18 +264,6 @@ class _Results:
 
     def _holders(self, index: int) -> int:
         return sys.getrefcount(self._arrays[index])
-
-
-def _deserialized(library: Library, path: Path) -> "trt.ICudaEngine":
-    library.complaints.clear()
-    runtime = library.module.Runtime(library.logger)
-    engine = runtime.deserialize_cuda_engine(path.read_bytes())
-    if engine is None:
-        raise UserError(
-            f"{library.title} does not take {path}: {library.reason()}; "
-            f"build it again: {rebuild_command(path)}"
-        )
-    return engine
 
 
 _End = tuple[str, tuple[int, ...], "np.dtype[Any]"]

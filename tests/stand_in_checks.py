@@ -205,6 +205,21 @@ def test_closing_gives_everything_back(folder: Path) -> None:
         assert driver_live() == before, name
 
 
+def test_a_gpu_that_is_full(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gc.collect()
+    before = driver_live()
+    monkeypatch.setenv("STAND_IN_MEMORY", "2000")  # the styles fit, the picture does not
+    with pytest.raises(UserError) as error:
+        TensorRtEngine(folder, "render")
+    assert "TensorRT cannot run render.tensorrt.engine here: " in str(error.value)
+    assert "out of memory" in str(error.value) and "\n" not in str(error.value)
+    gc.collect()
+    assert driver_live() == before
+    choice = choose_backend(folder)
+    assert choice.backend not in ("tensorrt", "tensorrt-rtx") and "out of memory" in choice.reason
+    assert driver_live() == before
+
+
 def driver_live() -> int:
     return int(stand_in_gpu.driver().stand_in_live())
 

@@ -9,7 +9,7 @@
 typedef int CUresult;
 typedef unsigned long long CUdeviceptr;
 typedef void (*host_function)(void *);
-enum { OK = 0, INVALID_VALUE = 1, NOT_INITIALIZED = 3, NO_CONTEXT = 201, INVALID_HANDLE = 400 };
+enum { OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_INITIALIZED = 3, NO_CONTEXT = 201, INVALID_HANDLE = 400 };
 
 typedef struct event { int done; double time; struct stream *stream; } event;
 typedef struct work { void *to; const void *from; size_t bytes; host_function call; void *data; event *event; } work;
@@ -23,6 +23,10 @@ static int the_context;
 
 int stand_in_live(void) { return live; }
 
+static int is_full(size_t bytes) {
+    const char *most = getenv("STAND_IN_MEMORY");
+    return most && bytes > strtoull(most, NULL, 10);
+}
 static void *made(size_t bytes) { live++; return calloc(1, bytes ? bytes : 1); }
 static void gone(void *thing) { live--; free(thing); }
 
@@ -87,6 +91,7 @@ CUresult cuCtxDetach(void *context) { (void)context; return OK; }
 
 CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t bytes) {
     if (!current) return NO_CONTEXT;
+    if (is_full(bytes)) return OUT_OF_MEMORY;
     *address = (CUdeviceptr)made(bytes);
     return OK;
 }
@@ -175,7 +180,8 @@ CUresult cuGraphDestroy(list *graph) { free(graph->items), gone(graph); return O
 CUresult cuGraphExecDestroy(list *executable) { free(executable->items), gone(executable); return OK; }
 
 CUresult cuGetErrorString(CUresult error, const char **words) {
-    *words = error == NO_CONTEXT ? "invalid device context"
+    *words = error == OUT_OF_MEMORY ? "out of memory"
+           : error == NO_CONTEXT ? "invalid device context"
            : error == 801        ? "operation not supported"
            : error == 900        ? "operation not permitted when stream is capturing"
                                  : "an error of the stand-in driver";

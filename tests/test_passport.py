@@ -18,6 +18,7 @@ from engines.passport import (
     passport_file,
     read_passport,
     sha256,
+    this_system,
     write_whole,
 )
 from reenact.errors import UserError
@@ -30,7 +31,7 @@ def a_passport(graph: str, product: str, onnx: Path, engine: Path) -> Passport:
         graph=graph,
         product=product,
         version="1.7.1",
-        system="Linux x86_64",
+        system=this_system(),
         cuda=None,
         driver=None,
         gpu=GPU.name if product == "tensorrt" else "any RTX card from Ampere on",
@@ -93,6 +94,14 @@ def test_which_cards_it_is_for(
     assert f"its passport says {words}; build it again: `python -m engines build" in str(
         error.value
     )
+
+
+def test_an_engine_of_another_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, everybodys = an_engine(tmp_path, product="tensorrt"), an_engine(tmp_path)
+    monkeypatch.setattr("engines.passport.this_system", lambda: "Plan9 mips")
+    check_passport(everybodys, "1.7.1", GPU)  # TensorRT-RTX's run on Linux and Windows alike
+    with pytest.raises(UserError, match="says system .*, found is Plan9 mips"):
+        check_passport(ours, "1.7.1", GPU)
 
 
 def test_an_engine_under_another_name(tmp_path: Path) -> None:
