@@ -46,7 +46,7 @@ FLOORS = dict(
     zip(MEASURES, (0.03, 0.02, 0.02, 0.01, 0.02, 0.03, 0.03, 0.004, 0.02, 0.01), strict=True)
 )
 
-# What is asked of the renderer: the share of frames with a face, and the mean correlations.
+# What is asked of the renderer: the share of frames with a face, and the correlations.
 ASKED_SEEN = 0.98
 ASKED = {"yaw": 0.9, "pitch": 0.9}
 ASKED |= dict.fromkeys(
@@ -144,7 +144,7 @@ def judge_labels(
         }
         for k, seed in enumerate(seeds)
     ]
-    return {"frames": frames, "size": size, "clips": clips, "mean": mean_correlations(clips)}
+    return {"frames": frames, "size": size, "clips": clips, "all": summary(truths, tracked)}
 
 
 def moving_person(data: HeadData, seed: int, motion: Motion, size: int) -> tuple[Pictures, Numbers]:
@@ -162,30 +162,42 @@ def moving_person(data: HeadData, seed: int, motion: Motion, size: int) -> tuple
 
 def correlations(truth: Numbers, tracked: Numbers) -> dict[str, float]:
     """Pearson's correlation over time of each measure that really moves; f64[T,10] both."""
-    seen = ~np.isnan(tracked[:, 0])
-    eyes = [MEASURES.index("eye_left"), MEASURES.index("eye_right")]
-    open_ = truth[:, eyes].min(1) > _OPEN
-    found = {}
-    for i, name in enumerate(MEASURES):
-        used = seen & open_ if name.startswith("gaze") else seen
-        if used.sum() >= _ENOUGH and truth[used, i].std() > FLOORS[name]:
-            found[name] = float(np.corrcoef(truth[used, i], tracked[used, i])[0, 1])
-    return found
-
-
-def mean_correlations(clips: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Of each measure the mean, median and least of the clips' correlations, and their count."""
-    by_name = {name: [c["rho"][name] for c in clips if name in c["rho"]] for name in MEASURES}
     return {
-        name: {
-            "mean": float(np.mean(rhos)),
-            "median": float(np.median(rhos)),
-            "least": min(rhos),
-            "clips": len(rhos),
-        }
-        for name, rhos in by_name.items()
-        if rhos
+        name: float(np.corrcoef(*moves)[0, 1])
+        for name in MEASURES
+        if (moves := movement(truth, tracked, name))[0].std() > FLOORS[name]
     }
+
+
+def movement(truth: Numbers, tracked: Numbers, name: str) -> tuple[Numbers, Numbers]:
+    """A measure as it is and as it was seen, less the clip's mean, in the frames that tell."""
+    i, eyes = MEASURES.index(name), [MEASURES.index("eye_left"), MEASURES.index("eye_right")]
+    used = ~np.isnan(tracked[:, 0])
+    if name.startswith("gaze"):
+        used &= truth[:, eyes].min(1) > _OPEN
+    if used.sum() < _ENOUGH:
+        return np.zeros(1), np.zeros(1)
+    return truth[used, i] - truth[used, i].mean(), tracked[used, i] - tracked[used, i].mean()
+
+
+def summary(truths: list[Numbers], tracked: list[Numbers]) -> dict[str, dict[str, float]]:
+    """Of each measure the correlation over all clips' movements together ("pooled"), and the mean,
+    median and least of the clips' own, which count a clip that hardly moves as much as any."""
+    by_clip = [correlations(*clip) for clip in zip(truths, tracked, strict=True)]
+    found = {}
+    for name in MEASURES:
+        rhos = [rho[name] for rho in by_clip if name in rho]
+        moves = [movement(*clip, name) for clip in zip(truths, tracked, strict=True)]
+        true, seen = (np.concatenate(side) for side in zip(*moves, strict=True))
+        if rhos:
+            found[name] = {
+                "pooled": float(np.corrcoef(true, seen)[0, 1]),
+                "mean": float(np.mean(rhos)),
+                "median": float(np.median(rhos)),
+                "least": min(rhos),
+                "clips": len(rhos),
+            }
+    return found
 
 
 # ---- the command line
@@ -197,8 +209,8 @@ def print_labels(result: dict[str, Any]) -> None:
     for clip in result["clips"]:
         cells = (f"{clip['rho'][n]:11.3f}" if n in clip["rho"] else 11 * " " for n in MEASURES)
         print(f"{clip['seed']:4d} {100 * clip['seen']:5.1f}% " + " ".join(cells))
-    for row in ("mean", "median", "least", "clips"):
-        cells = (f"{result['mean'].get(n, {}).get(row, float('nan')):11.3g}" for n in MEASURES)
+    for row in ("pooled", "mean", "median", "least", "clips"):
+        cells = (f"{result['all'].get(n, {}).get(row, float('nan')):11.3g}" for n in MEASURES)
         print(f"{row:11} " + " ".join(cells))
     print("asked for   " + " ".join(f"{ASKED.get(n, float('nan')):11.3g}" for n in MEASURES))
 
