@@ -15,6 +15,7 @@ if "REENACT_MAKEHUMAN" not in os.environ:
     pytest.skip("REENACT_MAKEHUMAN is not set: no MakeHuman data", allow_module_level=True)
 
 from reenact.errors import UserError
+from reenact.talking_heads import locks
 from reenact.talking_heads.accessories import AUDIO, COLLARS, EARRINGS, HATS
 from reenact.talking_heads.brows import BROWS
 from reenact.talking_heads.glasses import GLASSES
@@ -55,8 +56,8 @@ def eye_samples(data: HeadData, seed: int, wish: Mapping[str, Any]) -> npt.NDArr
             materials.append(np.full(len(part.triangles), MATERIALS[part.name], np.uint8))
         start += len(part.rest)
         uvs.append(part.uv)
-    locks = lock_map(seed, np.array(person.hair_rgb), person.dye)[..., 0]
-    alphas = (np.zeros((1, 1), np.float32), np.ascontiguousarray(locks))
+    strands = lock_map(seed, np.array(person.hair_rgb), person.dye)[..., 0]
+    alphas = (np.zeros((1, 1), np.float32), np.ascontiguousarray(strands))
     n = SIZE * SAMPLES
     depth, index = np.empty((n, n), np.float32), np.empty((n, n), np.int32)
     triangles, material = np.concatenate(faces), np.concatenate(materials)
@@ -132,6 +133,16 @@ def test_no_cut_hides_an_eye(data: HeadData, hair: str) -> None:
     bare = eye_samples(data, 31, {**PLAIN, "hair": "none"})
     assert (bare > 25).all()
     assert (eye_samples(data, 31, {**PLAIN, "hair": hair}) >= 0.8 * bare).all()
+
+
+def test_hair_that_is_not_cut_before_the_face_hides_eyes(
+    data: HeadData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The counter-proof: the tests around this one see hair that hangs over the eyes."""
+    wish = {**PLAIN, "hair": "fringe bob", "haircut": {"fringe": 1.2}}
+    bare = eye_samples(data, 31, wish)
+    monkeypatch.setattr(locks, "_BROWS", -2.0)
+    assert (eye_samples(data, 31, wish) < 0.5 * bare).any()
 
 
 def test_eyes_are_free(data: HeadData) -> None:
@@ -217,6 +228,21 @@ def test_what_is_worn_is_there(data: HeadData, part: str) -> None:
 def test_unknown_names_are_listed(data: HeadData, wish: str) -> None:
     with pytest.raises(UserError, match=rf"no {wish} 'antlers': choose from .*, "):
         sample_person(data, 1, {wish: "antlers"})
+
+
+@pytest.mark.parametrize("kind", ["haircut", "hairline", "dye", "look", "sliders"])
+def test_unknown_numbers_are_listed(data: HeadData, kind: str) -> None:
+    with pytest.raises(UserError, match=r"no .* 'antlers': choose from .*, "):
+        sample_person(data, 1, {"hair": "bob", kind: {"antlers": 1.0}})
+
+
+def test_numbers_of_hair_can_be_wished(data: HeadData) -> None:
+    wish = {"haircut": {"ends": -0.6}, "hairline": {"recede": 0.1}, "dye": {"grey": 0.5}}
+    person = sample_person(data, 1, {"hair": "long", **wish})
+    assert person.haircut is not None and person.haircut.ends == -0.6
+    assert (person.hairline.recede, person.dye.grey) == (0.1, 0.5)
+    short = parts(data, 1, **PLAIN, **wish, hair="long")["hair"].rest[:, 1].min()
+    assert parts(data, 1, **PLAIN, hair="long")["hair"].rest[:, 1].min() < short - 0.5
 
 
 def test_hair_moves_with_the_head(data: HeadData) -> None:

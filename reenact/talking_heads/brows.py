@@ -9,7 +9,7 @@ BROWS: dict[str, dict[str, float]] = {
     "high arch": {"thickness": 0.060, "arch": 0.034, "peak": 0.66, "taper": 0.8},
     "straight": {"arch": -0.004, "slant": 0.012, "taper": 0.2},
     "rounded": {"thickness": 0.062, "arch": 0.026, "peak": 0.5},
-    "angled": {"thickness": 0.070, "arch": 0.030, "peak": 0.74, "corner": 1.0, "slant": 0.02},
+    "angled": {"thickness": 0.070, "arch": 0.030, "peak": 0.74, "corner": 1.0, "slant": 0.006},
     "bushy": {"thickness": 0.105, "arch": 0.008, "wild": 1.0, "taper": 0.0},
     "thin": {"thickness": 0.042, "arch": 0.020, "taper": 0.9},
     "broad": {"thickness": 0.092, "arch": 0.002, "taper": 0.1},

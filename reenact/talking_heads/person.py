@@ -103,9 +103,9 @@ _UNEVEN = 0.08  # how much the sliders of the two sides differ
 
 # The resting expression: pose unit -> mean (female, male), standard deviation; both sides alike.
 _REST = (
-    ("InnerBrowUp", 0.17, 0.08, 0.08),
-    ("OuterBrowUp", 0.11, 0.09, 0.09),
-    ("MouthPullUp", 0.24, 0.20, 0.08),
+    ("InnerBrowUp", 0.10, 0.05, 0.05),
+    ("OuterBrowUp", 0.12, 0.08, 0.07),
+    ("MouthPullUp", 0.28, 0.25, 0.08),
     ("MouthPullSide", 0.12, 0.09, 0.06),
     ("CheekUp", 0.12, 0.10, 0.06),
     ("UpperLidOpen", 0.10, 0.06, 0.07),
@@ -155,7 +155,9 @@ def sample_person(data: HeadData, seed: int, wish: Mapping[str, Any] | None = No
 
     `wish` fixes single choices, named in WISHES: gender "female"/"male" or 0..1; age, muscle,
     weight, beard 0..1; ethnicity {name: share}; sliders {name: value}; rest {unit: weight}; glasses
-    bool, a name in GLASSES or Glasses; look {name: number}; names for the others. UserError for what there is not.
+    bool, a name in GLASSES or Glasses; look, haircut, hairline, dye {name: number}, the latter
+    three fields of the dataclasses Haircut, Hairline, Dye; names for the others. UserError for what
+    there is not, which lists what there is.
     """
     asked = dict(wish or {})
     _check(data, asked)

@@ -1,8 +1,8 @@
 """What a person wears and how they are coloured: hair, eyes, glasses, clothes, make-up."""
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,11 +19,13 @@ from reenact.talking_heads.accessories import (
 )
 from reenact.talking_heads.brows import BROWS, brow_form, draw_brow
 from reenact.talking_heads.glasses import GLASSES, Glasses, draw_glasses
-from reenact.talking_heads.haircuts import CUTS
+from reenact.talking_heads.haircuts import CUTS, Dye
+from reenact.talking_heads.locks import Haircut, Hairline
 from reenact.talking_heads.pack import CLOTHES, LASHES, TEETH
 
 Rgb = tuple[float, float, float]
 Rng = np.random.Generator
+Numbers = TypeVar("Numbers", Haircut, Hairline, Dye)
 
 # Linear-light reflectances.
 HAIR_COLORS: dict[str, Rgb] = {
@@ -49,6 +51,7 @@ EYE_COLORS: dict[str, Rgb] = {
 STYLE_CHOICES = (
     *("hair", "hair_color", "eye_color", "brow", "lash", "teeth", "cloth"),
     *("glasses", "beard", "look", "hat", "audio", "earrings", "collar"),
+    *("haircut", "hairline", "dye"),
 )
 _NAMES: dict[str, tuple[str, ...]] = {
     "hair": (*CUTS, "none"),
@@ -89,7 +92,7 @@ def draw_style(
     }
     if not male:
         style["beard"] = 0.0
-    style |= {name: asked[name] for name in style if name in asked}
+    style |= {name: asked[name] for name in (*_NAMES, "beard") if name in style and name in asked}
     style["eye_rgb"] = _vary(colours, EYE_COLORS[style["eye_color"]], 0.15, 0.06)
     style["glasses"] = _draw_glasses(on_nose, age, asked)
     style["outfit"] = _draw_outfit(worn, male, style["glasses"], asked)
@@ -117,14 +120,24 @@ def _draw_hair(
     natural = color not in ("grey", "white")
     if name in ("none", "buzz"):  # without long hair over it, a hairline shows how soft it is
         hairline = replace(hairline, soft=0.22)
+    own = haircuts.vary(cut, CUTS[name], african) if name in CUTS else None
     return {
         "hair": name,
-        "haircut": haircuts.vary(cut, CUTS[name], african) if name in CUTS else None,
-        "hairline": hairline,
+        "haircut": _adjusted("haircut", own, asked) if own else None,
+        "hairline": _adjusted("hairline", hairline, asked),
         "hair_color": color,
         "hair_rgb": _vary(colour, HAIR_COLORS[color], 0.18, 0.05),
-        "dye": haircuts.draw_dye(dyed, male, age, natural),
+        "dye": _adjusted("dye", haircuts.draw_dye(dyed, male, age, natural), asked),
     }
+
+
+def _adjusted(kind: str, drawn: Numbers, asked: Mapping[str, Any]) -> Numbers:
+    """A dataclass of numbers with those that are wished; UserError for a name it has not."""
+    known = [field.name for field in fields(drawn)]
+    for name in asked.get(kind, {}):
+        if name not in known:
+            raise UserError(f"There is no {kind} {name!r}: choose from {', '.join(known)}.")
+    return replace(drawn, **asked.get(kind, {}))
 
 
 def _draw_glasses(rng: Rng, age: float, asked: Mapping[str, Any]) -> Glasses | None:
