@@ -54,9 +54,9 @@ def _place(face: Face, rng: np.random.Generator, style: str) -> Floats:
     cheek_line = np.interp(
         side, (0.0, 0.22, 0.36, 0.50, 0.62, 0.72), (6.60, 6.62, 6.66, 6.80, 7.02, 7.18)
     )
-    jaw_line = np.interp(side, (0, 0.2, 0.4, 0.5, 0.6, 0.7), (6.17, 6.19, 6.30, 6.40, 6.6, 6.8))
+    jaw_line = np.interp(side, (0, 0.2, 0.4, 0.5, 0.6, 0.7), (6.19, 6.21, 6.32, 6.42, 6.6, 6.8))
     cheeks = ramp(0.05, -0.10, y - cheek_line) * ramp(0.0, 0.35, face.z)
-    cheeks = cheeks * ramp(-0.06, 0.02, y - jaw_line) * (1 - 0.7 * face.cavity)
+    cheeks = cheeks * ramp(-0.06, 0.02, y - jaw_line) * (1 - face.cavity)
     lip_line = lip_top(side)
     moustache = ramp(0.0, 0.016, face.y - lip_line) * ramp(6.85, 6.80, y + 0.22 * side)
     moustache *= ramp(0.36, 0.26, side) * (face.z > 1.1) * (0.7 + 0.3 * ramp(0.01, 0.05, side))
@@ -64,8 +64,8 @@ def _place(face: Face, rng: np.random.Generator, style: str) -> Floats:
     soul = np.exp(-((side / 0.06) ** 2) - ((face.y - 6.46) / 0.05) ** 2)
     beside_soul = 1 - 0.75 * np.exp(-(((side - 0.13) / 0.07) ** 2) - ((face.y - 6.46) / 0.05) ** 2)
     jaw = cheeks * np.maximum(around, soul) * beside_soul
-    chin = ramp(0.30, 0.20, side) * ramp(6.60, 6.55, y)
-    bracket = ramp(0.40, 0.34, side) * ramp(6.75, 6.68, y)
+    chin = ramp(0.34, 0.14, side + wander) * ramp(6.62, 6.54, y)
+    bracket = ramp(0.42, 0.28, side + wander) * ramp(6.75, 6.66, y) * ramp(6.40, 6.52, y)
     strap = ramp(0.20, 0.10, y - np.interp(side, (0, 0.3, 0.6, 0.72), (6.15, 6.25, 6.55, 6.9)))
     place = {
         "full": np.maximum(jaw, moustache),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from reenact.talking_heads import strands
 from reenact.talking_heads.beard import BEARD_STYLES, STYLE_ODDS
@@ -34,6 +35,7 @@ def paint_person(person: Person, parts: Sequence[Part], face: Face) -> Paint:
     marks = np.full(skin.lip.shape, LABELS["skin"], np.uint8)
     marks[brow > 0.35] = LABELS["brow"]
     marks[skin.lip > 0.5] = LABELS["mouth"]
+    dim = 1 - 0.3 * look["melanin"]  # or the eyes glow when a dark skin is exposed for
     relief = (skin.gloss, skin.roughness, *slopes(face, skin.height))
     folds, fold = crease_maps(face, np.random.default_rng([person.seed, 13]), look["wrinkles"])
     return Paint(
@@ -43,7 +45,12 @@ def paint_person(person: Person, parts: Sequence[Part], face: Face) -> Paint:
         fold=fold,
         creases=aged_creases(look["wrinkles"]),
         crease_gain=0.5 + 0.5 * look["wrinkles"],
-        iris=iris_map(person.eye_rgb, person.seed, look["eye_white"], look["pupil"]),
+        iris=iris_map(
+            np.asarray(person.eye_rgb) * dim,
+            person.seed,
+            look["eye_white"] * dim,
+            look["pupil"],
+        ),
         lash=strands.lash_map(person.seed, look["lashes"]),
         hair=strands.lock_map(person.seed, hair_colour, person.dye),
         hair_lean=0.8 + 1.2 * (person.haircut.coil if person.haircut else 0.0),
@@ -77,7 +84,7 @@ def full_look(person: Person) -> dict[str, float]:
     return {**drawn, **person.look}
 
 
-def iris_map(colour: Sequence[float], seed: int, white: float, pupil: float) -> Floats:
+def iris_map(colour: npt.ArrayLike, seed: int, white: float, pupil: float) -> Floats:
     """Pupil, iris, white and its vessels: f32[192,192,3], out to IRIS_SPAN iris radii."""
     rng = np.random.default_rng([seed, 8])
     n = _IRIS_SIZE
@@ -93,7 +100,7 @@ def iris_map(colour: Sequence[float], seed: int, white: float, pupil: float) -> 
     ring = 1 - 0.8 * ramp(0.74, 0.97, radius)
     shade = (1.0 + 0.07 * fibres + 0.35 * collarette) * ring
     tint = np.asarray(colour) * (1 + inner * (np.array([1.2, 1.0, 0.7]) - 1) * 0.5)
-    iris = np.maximum(tint * 0.52 * shade[..., None], 0.004)
+    iris = np.maximum(tint * 0.48 * shade[..., None], 0.004)
     edge = ramp(0.93, 1.08, radius)[..., None]
     hole = ramp(pupil + 0.02, pupil - 0.05, radius)[..., None]
     eye = (iris * (1 - hole) + 0.003 * hole) * (1 - edge) + _sclera(x, y, rng, white) * edge
