@@ -28,6 +28,7 @@ RTX_ONLY = {
     "IBuilderConfig.set_compute_capability",
     "ICudaEngine.create_runtime_config",  # TensorRT has it from 10.8 on
     "IRuntimeCache",
+    "IRuntimeConfig",
     "IRuntimeConfig.create_runtime_cache",
     "IRuntimeConfig.set_runtime_cache",
 }
