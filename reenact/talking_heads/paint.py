@@ -44,7 +44,7 @@ def paint_person(person: Person, parts: Sequence[Part], face: Face) -> Paint:
         folds=folds,
         fold=fold,
         creases=aged_creases(look["wrinkles"]),
-        crease_gain=0.5 + 0.5 * look["wrinkles"],
+        crease_gain=0.4 + 0.6 * look["wrinkles"],
         iris=iris_map(
             np.asarray(person.eye_rgb) * dim,
             person.seed,

@@ -29,6 +29,7 @@ from reenact.talking_heads.raster import (
     LASH,
     SAMPLES,
     SKIN,
+    TEETH,
     TONGUE,
     Bytes,
     Floats,
@@ -261,6 +262,8 @@ def shade_sample(
     lit = lit_fraction(b.shadow_depth, shot.shadow_matrix, at, light.penumbra)
     if m == HAIR:
         lit = 0.5 + 0.5 * lit  # light goes on between strands
+    elif m == TEETH:
+        lit = 0.4 + 0.6 * lit  # and through thin lips
     light_surface(at, fine, view, surface, light, lit, mirror, colour)
     if m == EYES:
         add_catchlight(at, view, light, lit, mirror, colour)

@@ -202,7 +202,7 @@ def mouth_surface(m: int, at: Floats, paint: Paint, shot: Shot, surface: Floats)
     x, y, z = at[0] - shot.mouth[0], at[1] - shot.mouth[1], at[2] - shot.mouth[2]
     side = abs(shot.head[0, 0] * x + shot.head[1, 0] * y + shot.head[2, 0] * z)
     front = shot.head[0, 2] * x + shot.head[1, 2] * y + shot.head[2, 2] * z
-    deep = smooth(-0.50, -0.03, front) * (1.0 - 0.72 * smooth(0.10, 0.30, side))
+    deep = smooth(-0.50, -0.06, front) * (1.0 - 0.65 * smooth(0.12, 0.30, side))
     if m != TEETH:
         put(surface, paint.tongue, 0.45 if m == CAVITY else 0.85, 0.5, 0.35, 0.3)
         surface[5] = deep * deep * (0.6 + 0.4 * shot.jaw)
@@ -214,7 +214,7 @@ def mouth_surface(m: int, at: Floats, paint: Paint, shot: Shot, surface: Floats)
         surface[0] *= 1.0 - 0.10 * tip
         surface[1] *= 1.0 - 0.06 * root - 0.06 * tip
         surface[2] *= 1.0 - 0.18 * root
-    surface[5] = deep * (0.72 + 0.28 * shot.jaw)
+    surface[5] = deep * (0.85 + 0.15 * shot.jaw)
 
 
 @inlined
