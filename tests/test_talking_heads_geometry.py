@@ -140,23 +140,57 @@ def test_no_folder_and_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert not list(tmp_path.iterdir())
 
 
-@needs_data
-def test_damaged_data_writes_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, cache = tmp_path / "data", tmp_path / "cache"
+def linked(folder: Path) -> Path:
+    """A copy of the MakeHuman data, of links, in which single files may be spoilt."""
     for file in pack.files(Path(SOURCE)):
         link = folder / file.relative_to(SOURCE)
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(file)
-    mesh = folder / "makehuman-assets/base/tongue/tongue01/tongue01.obj"
-    text = mesh.read_text()
-    mesh.unlink()
-    mesh.write_text(text[: len(text) // 2])
-    monkeypatch.setenv("REENACT_CACHE", str(cache))
-    with pytest.raises(UserError, match="tongue01.obj is damaged.*README"):
-        load_head_data(folder)
-    assert not cache.exists()
-    mesh.unlink()
-    with pytest.raises(UserError, match="tongue01.obj is missing.*README"):
+    return folder
+
+
+DATA = "makehuman/makehuman/data"
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        (f"{DATA}/targets/expression/units/asian/mouth-open.target", "half a line"),
+        (f"{DATA}/targets/expression/units/african/eye-left-slit.target", "another mesh"),
+        (f"{DATA}/poseunits/face-poseunits.bvh", "half"),
+        (f"{DATA}/poseunits/face-poseunits.json", "half"),
+        (f"{DATA}/rigs/default_weights.mhw", "noise"),
+        ("makehuman-assets/base/tongue/tongue01/tongue01.obj", "half"),
+    ],
+)
+def test_damaged_data_is_named_and_writes_no_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, spoil: str
+) -> None:
+    file = linked(tmp_path / "data") / name
+    whole = file.read_bytes()
+    file.unlink()
+    file.write_bytes(
+        {
+            "half": whole[: len(whole) // 2],
+            "half a line": whole + b"12 0.5\n",
+            "another mesh": whole + b"99999 0.1 0.1 0.1\n",
+            "noise": np.random.default_rng(1).bytes(4000),
+        }[spoil]
+    )
+    monkeypatch.setenv("REENACT_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(UserError, match=f"{file.name} is damaged.*README"):
+        load_head_data(tmp_path / "data")
+    assert not (tmp_path / "cache").exists()
+
+
+@needs_data
+def test_missing_data_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REENACT_CACHE", str(tmp_path / "cache"))
+    folder = linked(tmp_path / "data")
+    target = folder / DATA / "targets/expression/units/caucasian/mouth-pursing.target"
+    target.unlink()
+    with pytest.raises(UserError, match="mouth-pursing.target is missing.*README"):
         load_head_data(folder)
 
 

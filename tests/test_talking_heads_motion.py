@@ -44,7 +44,7 @@ def test_motion_is_smooth(fps: int) -> None:
         assert jerk[:, lids].max() < 1.3, "a blink takes three frames or more"
         assert np.abs(np.diff(one.head, 2, axis=0)).max() * steps < 0.06
         assert np.abs(np.diff(one.head, axis=0)).max() < 0.2
-        assert np.abs(np.diff(one.gaze, axis=0)).max() < 0.8
+        assert np.abs(np.diff(one.gaze, axis=0)).max() < 0.9
 
 
 def test_motions_cover_what_faces_do(many: list[Motion]) -> None:
@@ -76,8 +76,8 @@ def test_heads_and_eyes_turn_as_far_as_they_should(many: list[Motion]) -> None:
     assert np.all(np.abs(head).max(0) > np.radians([38, 25, 25]))
     usual = np.median([one.head.std(0) for one in many], axis=0)
     assert np.all(usual < [0.15, 0.11, 0.08]), "most people sit before a webcam"
-    assert np.all(np.abs(gaze).max(0) <= np.radians([30.1, 20.1]))
-    reach = np.mean(np.abs(gaze) > 0.5 * np.radians([30, 20]), axis=0)
+    assert np.all(np.abs(gaze).max(0) <= np.radians([35.1, 22.1]))
+    reach = np.mean(np.abs(gaze) > 0.5 * np.radians([35, 22]), axis=0)
     assert reach[0] == pytest.approx(reach[1], rel=0.15), "up and down as often as to the sides"
 
 

@@ -88,8 +88,8 @@ MIX: dict[str, Weights] = {
         XUpperLidClosed={"XUpperLidClosed": 0.5, "eye-x-closure": 0.5},
         XUpperLidOpen={"XUpperLidOpen": 0.8, "eye-x-opened-up": 0.8},
         XLowerLidUp={"XLowerLidUp": 0.7, "XCheekUp": 0.5, "eye-x-slit": 0.3},
-        MouthXPullUp={"MouthXPullUp": 0.1, "XCheekUp": 0.5, "mouth-x-corner-puller": 1.1},
-        MouthXPullSide={"MouthXPullSide": 0.35, "mouth-x-retraction": 1.25},
+        MouthXPullUp={"MouthXPullUp": 0.1, "XCheekUp": 0.5, "mouth-x-corner-puller": 1.2},
+        MouthXPullSide={"MouthXPullSide": 0.35, "mouth-x-retraction": 1.4},
         MouthXPullDown={"MouthXPullDown": 0.3, "mouth-x-depression": 0.9},
     ),
     "NoseWrinkler": {"NoseWrinkler": 0.6}

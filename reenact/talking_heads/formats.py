@@ -265,7 +265,7 @@ def read_pose_units(motion_path: Path, names_path: Path) -> PoseUnits:
 
     The channels are X, Y, Z rotations about the axes of a z-up world: R = C (Rx Ry Rz) C^T.
     """
-    names = tuple(json.loads(names_path.read_text(encoding="utf-8"))["framemapping"])
+    names = _read_unit_names(names_path)
     bones, frames = _read_bvh(motion_path)
     if len(frames) < len(names):
         raise ValueError(f"{len(frames)} frames for {len(names)} pose units")
@@ -274,6 +274,11 @@ def read_pose_units(motion_path: Path, names_path: Path) -> PoseUnits:
     turned = _Z_UP_TO_Y_UP @ matrices @ _Z_UP_TO_Y_UP.T
     vectors = Rotation.from_matrix(turned).as_rotvec().reshape(len(names), len(bones), 3)
     return PoseUnits(names, bones, (vectors - vectors[:1]).astype(np.float32))
+
+
+@_naming_the_file
+def _read_unit_names(path: Path) -> tuple[str, ...]:
+    return tuple(json.loads(path.read_text(encoding="utf-8"))["framemapping"])
 
 
 def _read_bvh(path: Path) -> tuple[tuple[str, ...], npt.NDArray[np.float64]]:

@@ -44,14 +44,14 @@ VISEMES: dict[str, tuple[Weights, float, float]] = {
 }
 
 _SMILE = both(PullUp=0.7, LowerLidUp=0.25)
-_WIDE_SMILE = both(PullUp=0.8, PullSide=0.6)
-_GRIN = both(PullUp=0.9, LowerLidUp=0.35) | {"UpperLipUp": 0.5, "lowerLipDown": 0.2}
+_WIDE_SMILE = both(PullUp=0.9, PullSide=0.8)
+_GRIN = both(PullUp=0.9, PullSide=0.5, LowerLidUp=0.35) | {"UpperLipUp": 0.5, "lowerLipDown": 0.2}
 _LAUGH = both(PullUp=1.0, LowerLidUp=0.5) | {"UpperLipUp": 0.5, "JawDrop": 0.45}
 
 MOUTHS: tuple[Weights, ...] = (
     *(_SMILE,) * 3,
-    *(_WIDE_SMILE,) * 2,
-    *(_GRIN,) * 2,
+    *(_WIDE_SMILE,) * 3,
+    *(_GRIN,) * 3,
     *(_LAUGH,) * 2,
     *(one_sided(side, _SMILE) for side in SIDES),
     both(PullDown=1.0),
@@ -73,7 +73,7 @@ MOUTHS: tuple[Weights, ...] = (
 """Gestures of the mouth; a few of a whole face: surprise, sadness, anger, disgust."""
 
 WIDTHS: tuple[Weights, ...] = (
-    *(both(PullSide=1.0),) * 2,
+    *(both(PullSide=1.0),) * 3,
     *(one_sided(side, both(PullSide=1.0)) for side in SIDES),
     *({"LipsKiss": 0.9},) * 3,
     *({"LipsPress": 1.0},) * 2,

@@ -58,8 +58,8 @@ class _Layer:
 
 
 _LAYERS = (
-    _Layer(1.0, gestures.MOUTHS, (0.3, 1.15), (0.15, 0.5), (0.1, 1.6), (0.2, 0.6)),
-    _Layer(1.4, gestures.WIDTHS, (0.3, 1.1), (0.12, 0.4), (0.1, 1.2), (0.15, 0.5)),
+    _Layer(0.9, gestures.MOUTHS, (0.3, 1.15), (0.15, 0.5), (0.1, 1.6), (0.2, 0.6)),
+    _Layer(1.1, gestures.WIDTHS, (0.3, 1.1), (0.12, 0.4), (0.1, 1.2), (0.15, 0.5)),
     _Layer(1.5, gestures.BROWS, (0.3, 1.15), (0.10, 0.3), (0.1, 1.2), (0.15, 0.5)),
     _Layer(3.0, gestures.JAWS, (0.4, 1.05), (0.12, 0.4), (0.1, 1.2), (0.15, 0.4)),
     _Layer(1.0, gestures.SINGLES, (0.3, 1.0), (0.12, 0.4), (0.1, 0.8), (0.15, 0.5)),
@@ -86,7 +86,7 @@ _HEAD_LIMITS = np.array([0.785, 0.524, 0.524])  # 45, 30, 30 degrees
 _HEAD_OFFSET = np.array([[0.12, 0.09, 0.05], [0.34, 0.22, 0.18]])
 _HEAD_WANDER = np.array([[0.11, 0.075, 0.045], [0.24, 0.15, 0.13]])
 _FAR_CLIPS = 0.3  # share of the latter
-_GAZE_LIMITS = np.array([0.524, 0.349])  # 30 and 20 degrees
+_GAZE_LIMITS = np.array([0.611, 0.384])  # 35 and 22 degrees
 _LIDS_PER_GAZE = 0.9  # how far the lids go with the eyes
 _WAVES = 24
 
@@ -210,7 +210,7 @@ def _gaze(rng: Rng, times: Times) -> npt.NDArray[np.float64]:
     begins, targets = [-2.0], [np.zeros(2)]
     while begins[-1] < times[-1]:
         begins.append(begins[-1] + rng.uniform(0.25, 1.6))
-        near, far = rng.normal(0, 0.28, 2), rng.uniform(-1, 1, 2)
+        near, far = rng.normal(0, 0.33, 2), rng.uniform(-1, 1, 2)
         targets.append((near if rng.random() < 0.5 else far).clip(-1, 1) * _GAZE_LIMITS)
     last = np.searchsorted(begins, times, side="right") - 1
     jump = _smoothstep((times - np.array(begins)[last]) / 0.10)[:, None]

@@ -167,18 +167,18 @@ class _Body:
 
 def pack(source: Path) -> HeadData:
     """Read the folder that holds the two clones; UserError names a missing or damaged file."""
-    body = _read_body(source)
-    meshes = dict(_body_parts(body))
-    for name, path in _mesh_files(source).items():
-        meshes[name] = _bound_mesh(body, name, path)
-    targets = {path.stem: _read_target(path, body) for path in _target_files(source)}
-    expressions = {
-        name: _read_target(path, body) for name, path in _expression_files(source).items()
-    }
     units = formats.read_pose_units(
         _body(source) / "poseunits" / "face-poseunits.bvh",
         _body(source) / "poseunits" / "face-poseunits.json",
     )
+    body = _read_body(source)
+    targets = {path.stem: _read_target(path, body) for path in _target_files(source)}
+    expressions = {
+        name: _read_target(path, body) for name, path in _expression_files(source).items()
+    }
+    meshes = dict(_body_parts(body))
+    for name, path in _mesh_files(source).items():
+        meshes[name] = _bound_mesh(body, name, path)
     return _cut(body, meshes, targets, expressions, units)
 
 
