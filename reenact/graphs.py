@@ -177,25 +177,31 @@ class StaticConv(nn.Module):
 class StaticToRGB(nn.Module):
     """A `ToRGB` and the sum of colours for export.
 
-    Nothing undoes a division here, so what weights and styles were divided by is multiplied again
-    in float32. x [N, I, H, W], styles f32 [N, I, 1, 1], image f32 [N, 3, H / 2, W / 2] or None ->
-    f32 [N, 3, H, W].
+    In 16 bits weights and styles are divided by their maxima here too; nothing undoes that, so the
+    colours are multiplied again, in float32. x [N, I, H, W], styles f32 [N, I, 1, 1], image f32
+    [N, 3, H / 2, W / 2] or None -> f32 [N, 3, H, W].
     """
 
     def __init__(self, torgb: ToRGB, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.weight: Tensor
-        self.bound: Tensor
+        self.bound: Tensor | None
         self.bias: Tensor
-        weight, bound = normalised(torgb.weight.detach())
+        weight, bound = torgb.weight.detach() * torgb.gain, None
+        if dtype != torch.float32:
+            weight, bound = normalised(weight)
+            bound = bound.transpose(0, 1)
         self.register_buffer("weight", weight.to(dtype))
-        self.register_buffer("bound", bound.transpose(0, 1) * torgb.gain)
-        self.register_buffer("bias", torgb.bias.detach()[None, :, None, None].clone())
+        self.register_buffer("bound", bound)
+        self.register_buffer("bias", torgb.bias.detach().clone())
 
     def forward(self, x: Tensor, styles: Tensor, image: Tensor | None) -> Tensor:
-        styles, largest = normalised_styles(styles)
-        colours = F.conv2d(x * styles.to(x.dtype), self.weight).float()
-        colours = colours * (largest * self.bound) + self.bias
+        if self.bound is None:
+            colours = F.conv2d(x * styles, self.weight, self.bias)
+        else:
+            styles, largest = normalised_styles(styles)
+            colours = F.conv2d(x * styles.to(x.dtype), self.weight).float()
+            colours = colours * (largest * self.bound) + self.bias[:, None, None]
         return colours if image is None else ops.upsample_image(image) + colours
 
 
