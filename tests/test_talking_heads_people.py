@@ -19,7 +19,7 @@ from reenact.talking_heads import locks
 from reenact.talking_heads.accessories import AUDIO, COLLARS, EARRINGS, HATS
 from reenact.talking_heads.brows import BROWS
 from reenact.talking_heads.glasses import GLASSES
-from reenact.talking_heads.haircuts import CUTS
+from reenact.talking_heads.haircuts import CUTS, SHAVEN
 from reenact.talking_heads.head_data import HeadData, load_head_data
 from reenact.talking_heads.motion import neutral_motion
 from reenact.talking_heads.person import sample_person, sliders
@@ -200,7 +200,7 @@ def test_lenses_let_the_eyes_through(data: HeadData) -> None:
 
 
 WISHES: list[tuple[str, tuple[str, ...]]] = [
-    ("hair", (*CUTS, "none")),
+    ("hair", (*CUTS, *SHAVEN)),
     ("brow", tuple(BROWS)),
     ("hat", HATS),
     ("audio", AUDIO),

@@ -21,12 +21,11 @@ _LONG = Haircut(
     locks=340,
 )
 _BOB = replace(_LONG, top=2.0, side=1.4, ends=-1.0, volume=0.18)
-_SHORT = Haircut(top=0.5, side=0.2, lift=0.25, stiff=0.6, volume=0.07, locks=720)
+_SHORT = Haircut(top=0.5, side=0.2, lift=0.25, stiff=0.6, volume=0.07, locks=820, width=0.11)
 _COILED = replace(_SHORT, lift=0.6, coil=1.0, width=0.11)
 
 CUTS: dict[str, Haircut] = {
     # short
-    "buzz": replace(_SHORT, top=0.07, side=0.05, volume=0.015, width=0.05, locks=1000),
     "crop": replace(_SHORT, top=0.38, side=0.14, forward=0.4, lift=0.3),
     "caesar": replace(_SHORT, top=0.36, side=0.2, fringe=0.30, forward=1.0, lift=0.06, volume=0.05),
     "side parting": replace(
@@ -54,7 +53,8 @@ CUTS: dict[str, Haircut] = {
         lift=1.6,
         stiff=1.0,
         volume=0.3,
-        width=0.2,
+        width=0.17,
+        locks=600,
     ),
     "short afro": replace(
         _COILED, top=0.28, side=0.16, curl=0.04, curls=6.0, lift=1.5, stiff=1.0, volume=0.12
@@ -73,7 +73,7 @@ CUTS: dict[str, Haircut] = {
     "fringe bob": replace(_BOB, ends=-0.95, fringe=0.55, parted=0.3),
     "side bob": replace(_BOB, ends=-1.05, part=0.34, sweep=-0.2),
     "wavy bob": replace(_BOB, ends=-0.95, curl=0.05, curls=2.0, coil=0.3, volume=0.2),
-    "curly bob": replace(_BOB, curl=0.08, curls=2.6, coil=1.0, volume=0.26, width=0.15, locks=440),
+    "curly bob": replace(_BOB, curl=0.08, curls=2.2, coil=1.0, volume=0.26, width=0.15, locks=440),
     "curtains": replace(_LONG, top=1.1, side=0.8, ends=-0.5, volume=0.11),
     # to the shoulders and beyond
     "shoulder": replace(_LONG, ends=-1.5, part=0.2, volume=0.15),
@@ -84,7 +84,7 @@ CUTS: dict[str, Haircut] = {
     "long fringe": replace(_LONG, fringe=0.55, parted=0.4),
     "long waves": replace(_LONG, curl=0.07, curls=1.1, coil=0.3, volume=0.18),
     "long curls": replace(
-        _LONG, curl=0.09, curls=2.2, coil=1.0, volume=0.28, width=0.15, locks=480
+        _LONG, curl=0.10, curls=1.7, coil=1.0, volume=0.26, width=0.15, locks=420
     ),
     "dreadlocks": replace(
         _LONG, curl=0.02, curls=5.0, coil=1.0, volume=0.22, width=0.09, rough=0.06, locks=460
@@ -121,6 +121,8 @@ _AFRICAN_MEN = {"buzz": 2.5, "short afro": 3.0, "afro": 0.8, "dreadlocks": 0.8, 
 _AFRICAN_MEN |= {"curly top": 1.2, "crop": 0.5}
 
 
+SHAVEN = ("none", "buzz")
+"""Only painted on the skin: clean, or the shade of clipped hair."""
 BALDING = ("none", "none", "buzz", "crop")
 """What men wear who have lost the hair on top."""
 

@@ -18,7 +18,7 @@ EYES = (0.0, 7.284, 1.245)
 """The middle of the average head's eyes on the base mesh."""
 _STEPS = 20  # of growing
 _POINTS = 9  # along a lock
-_BENDS = np.linspace(0, 1, _POINTS) ** 1.4  # closer near the root, where locks bend most
+_CURLY_POINTS = 17  # along a lock whose waves need them
 _KNOT = np.array([0.0, 0.0, -2.0])
 _WHORL = np.array([0.04, 1.0, -1.55])
 _CENTRE = np.array([0.0, 0.30, -0.95])  # of the skull
@@ -270,16 +270,24 @@ def _wave(lines: Array, lengths: Array, cut: Haircut, rng: Rng) -> Array:
     """Bend the locks into waves or corkscrews that neighbours share."""
     if cut.curl <= 0:
         return lines
+    fine = np.empty((len(lines), 2 * _STEPS - 1, 3))  # twice the points: waves are short
+    fine[:, ::2], fine[:, 1::2] = lines, 0.5 * (lines[:, :-1] + lines[:, 1:])
+    lines = fine
     along = np.gradient(lines, axis=1)
     out = _unit(lines - _CENTRE)
     across = _unit(np.cross(along, out))
-    s = np.linspace(0, 1, _STEPS)[None, :] * lengths[:, None]
+    s = np.linspace(0, 1, lines.shape[1])[None, :] * lengths[:, None]
     phase = 2.1 * lines[:, :1, 0] + 1.3 * lines[:, :1, 1] + 1.7 * lines[:, :1, 2]
     phase = phase * 1.5 + rng.normal(0, 0.5 + 2.5 * cut.coil, phase.shape)
     turn = 2 * np.pi * cut.curls * s + phase
     size = cut.curl * np.minimum(1, s * 3)
     moved = lines + (size * np.sin(turn))[..., None] * across
     return np.asarray(moved + (cut.coil * size * np.cos(turn))[..., None] * out)
+
+
+def _bends(count: int) -> Array:
+    """Where the points of a lock lie along it: closer near the root, where locks bend most."""
+    return np.asarray(np.linspace(0, 1, count) ** 1.4)
 
 
 def _trim(lines: Array, cut: Haircut, rng: Rng) -> tuple[Array, npt.NDArray[np.bool_]]:
@@ -291,7 +299,8 @@ def _trim(lines: Array, cut: Haircut, rng: Rng) -> tuple[Array, npt.NDArray[np.b
     first = np.where(over.any(1), over.argmax(1), lines.shape[1])
     kept = first > 2
     scale = np.clip((first - 1) / (lines.shape[1] - 1), 0.05, 1)
-    where = _BENDS[None, :] * scale[:, None] * (lines.shape[1] - 1)
+    bends = _bends(_CURLY_POINTS if cut.curl > 0.03 else _POINTS)
+    where = bends[None, :] * scale[:, None] * (lines.shape[1] - 1)
     low = np.clip(where.astype(int), 0, lines.shape[1] - 2)
     rest = (where - low)[..., None]
     rows = np.arange(len(lines))[:, None]
@@ -307,7 +316,7 @@ def ribbons(locks: Locks, rng: Rng) -> tuple[Array, Array, npt.NDArray[np.int32]
     roll = rng.normal(0, 0.25, (len(lines), 1, 1))
     across = _unit(np.cross(along, _unit(out)))
     across = _unit(across + roll * _unit(np.cross(across, along)))
-    t = _BENDS
+    t = _bends(lines.shape[1])
     taper = (0.8 + 0.4 * np.sin(np.pi * np.minimum(t * 1.3, 1))) * (1 - 0.55 * t**3)
     half = 0.5 * locks.width[:, None, None] * taper[None, :, None] * across
     points = np.stack([lines - half, lines + half], 2)

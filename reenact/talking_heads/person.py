@@ -127,7 +127,7 @@ class Person:
     ethnicity: dict[str, float]  # african, asian, caucasian; sum 1
     muscle: float  # 0..1
     weight: float  # 0..1
-    hair: str  # a name in haircuts.CUTS, or "none"
+    hair: str  # a name in haircuts.CUTS or haircuts.SHAVEN
     haircut: Haircut | None
     hairline: Hairline
     dye: Dye

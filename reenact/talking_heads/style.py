@@ -54,7 +54,7 @@ STYLE_CHOICES = (
     *("haircut", "hairline", "dye"),
 )
 _NAMES: dict[str, tuple[str, ...]] = {
-    "hair": (*CUTS, "none"),
+    "hair": (*CUTS, *haircuts.SHAVEN),
     "hair_color": tuple(HAIR_COLORS),
     "eye_color": tuple(EYE_COLORS),
     "brow": tuple(BROWS),
@@ -118,7 +118,7 @@ def _draw_hair(
         hairline = replace(hairline, bald=0.0)
     color = asked.get("hair_color", _hair_color(colour, age, ethnicity))
     natural = color not in ("grey", "white")
-    if name in ("none", "buzz"):  # without long hair over it, a hairline shows how soft it is
+    if name in haircuts.SHAVEN:  # without long hair over it, a hairline shows how soft it is
         hairline = replace(hairline, soft=0.22)
     own = haircuts.vary(cut, CUTS[name], african) if name in CUTS else None
     return {
