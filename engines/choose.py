@@ -164,7 +164,8 @@ def _timed(
 
 
 def _sentence(taken: list[str], skipped: list[UserError]) -> str:
-    return "; ".join(taken + [f"not used: {error}" for error in skipped])
+    advice = ", or use --backend auto"  # which is what is being done
+    return "; ".join(taken + [f"not used: {error}".replace(advice, "") for error in skipped])
 
 
 def frame_time(

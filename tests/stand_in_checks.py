@@ -22,6 +22,7 @@ import stand_in_gpu
 
 import engines.built
 from engines import GRAPHS, Overlapping, choose_backend, load_engine, model_info
+from engines.built import state_of
 from engines.cuda import open_cuda
 from engines.passport import passport_file, read_passport
 from engines.tensorrt_build import build
@@ -217,6 +218,7 @@ def test_a_gpu_that_is_full(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert driver_live() == before
     choice = choose_backend(folder)
     assert choice.backend not in ("tensorrt", "tensorrt-rtx") and "out of memory" in choice.reason
+    assert "--backend auto" not in choice.reason
     assert driver_live() == before
 
 
@@ -323,6 +325,11 @@ def test_auto_takes_tensorrt_and_says_what_it_passed_over(folder: Path, tmp_path
     assert choice.backend in ("openvino", "onnxruntime") and choice.reason.count("not used: ") == 2
     with pytest.raises(UserError, match="has no passport"):  # no fallback where one was asked for
         load_engine(tmp_path, "render", choose_backend(tmp_path, "tensorrt").backend)
+
+
+def test_check_runs_an_engine(folder: Path) -> None:
+    state = state_of(folder / "render.tensorrt.engine")
+    assert state.good and state.words == "1.00 ms on Stand-in GPU fp32, 1 MiB"
 
 
 def test_timings_of_earlier_builds_are_kept(
