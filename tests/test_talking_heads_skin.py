@@ -25,7 +25,7 @@ from reenact.talking_heads.paint import full_look, iris_map, paint_person, tooth
 from reenact.talking_heads.person import sample_person
 from reenact.talking_heads.rig import Rig
 from reenact.talking_heads.studio import Frame, Studio
-from reenact.talking_heads.surfaces import Paint
+from reenact.talking_heads.surfaces import LABELS, Paint
 
 SIZE = 128
 BARE = {"hair": "none", "glasses": False, "beard": 0.0}
@@ -224,3 +224,20 @@ def test_a_wide_lamp_throws_a_soft_shadow() -> None:
         assert lit[0] == pytest.approx(1) and lit[-1] == pytest.approx(0)
         steepest.append(-np.diff(lit).min())
     assert steepest[1] < 0.5 * steepest[0]
+
+
+def test_eyes_do_not_flicker_when_a_head_turns_slowly(data: HeadData) -> None:
+    """Second differences between frames stay small: a change of gaze must not drown in them."""
+    studio = Studio(data, sample_person(data, 9, BARE), 9, 256)
+    frames = [
+        studio.render(
+            studio.rig.pose(
+                units(), np.array([0.1 + 0.003 * k, 0, 0], np.float32), np.zeros(2, np.float32)
+            )
+        )
+        for k in range(5)
+    ]
+    luma = np.stack([f.rgb for f in frames]).mean(-1)
+    jumps = np.abs(luma[2:] - 2 * luma[1:-1] + luma[:-2])
+    eyes, skin = (np.all([f.labels == LABELS[k] for f in frames], 0) for k in ("eye", "skin"))
+    assert jumps[:, eyes].mean() < 9 and jumps[:, skin].mean() < 2

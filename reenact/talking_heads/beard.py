@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from reenact.talking_heads.face_map import SKIN_SIZE, Face, Values, lip_top, ramp
+from reenact.talking_heads.face_map import SKIN_SIZE, Face, Values, blurred, lip_top, ramp
 from reenact.talking_heads.raster import Floats
 from reenact.talking_heads.strands import noise
 
@@ -28,7 +28,7 @@ class Beard(NamedTuple):
 def grow_beard(face: Face, rng: np.random.Generator, beard: float, style: str) -> Beard:
     """beard: 0 shaven .. 0.15 stubble .. 1 long; style: one of BEARD_STYLES."""
     place = _place(face, rng, style)
-    soft = _blurred(place, 3.0)
+    soft = blurred(place, 3.0)
     if beard <= 0:
         nothing = np.zeros_like(place)
         return Beard(nothing, np.asarray(0.35 * soft, np.float32), nothing)
@@ -38,13 +38,9 @@ def grow_beard(face: Face, rng: np.random.Generator, beard: float, style: str) -
     tone = _hairs(face, soft, rng, count, length)
     hairs = np.asarray(np.minimum(2.5 * tone, 1) * min(0.4 + 0.8 * beard, 1), np.float32)
     if beard < 0.3:  # cut hairs are finer than a texel
-        hairs = _blurred(hairs, 0.7)
-    ground = np.clip(0.35 * soft + _blurred(hairs, 3.0), 0, 1)
+        hairs = blurred(hairs, 0.7)
+    ground = np.clip(0.35 * soft + blurred(hairs, 3.0), 0, 1)
     return Beard(hairs, np.asarray(ground, np.float32), tone)
-
-
-def _blurred(picture: Floats, sigma: float) -> Floats:
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
 
 
 def _place(face: Face, rng: np.random.Generator, style: str) -> Floats:

@@ -127,6 +127,11 @@ def _lid_distance(outward: Floats) -> Floats:
     return np.asarray(distance * TEXEL_DOWN, np.float32)
 
 
+def blurred(picture: Floats, sigma: float) -> Floats:
+    """A map f32[H,W] or f32[H,W,C] through a Gaussian of this deviation in texels."""
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
+
+
 def ramp(low: float, high: float, x: Values) -> Floats:
     """Smoothstep from 0 at `low` to 1 at `high` (either order)."""
     t = np.clip((x - low) / (high - low), 0, 1)

@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from reenact.talking_heads import strands
 from reenact.talking_heads.beard import BEARD_STYLES, STYLE_ODDS
 from reenact.talking_heads.creases import aged_creases
-from reenact.talking_heads.face_map import TEXEL_DOWN, Face, ramp, slopes
+from reenact.talking_heads.face_map import TEXEL_DOWN, Face, blurred, ramp, slopes
 from reenact.talking_heads.folds import crease_maps
 from reenact.talking_heads.person import Person
-from reenact.talking_heads.raster import Floats, Ints
+from reenact.talking_heads.raster import SAMPLES, Floats, Ints
 from reenact.talking_heads.rig import Part
 from reenact.talking_heads.skin import paint_brows, paint_skin
 from reenact.talking_heads.surfaces import IRIS_SPAN, LABELS, Light, Paint
@@ -133,10 +132,18 @@ def tooth_coordinates(rest: Floats, triangles: Ints) -> Floats:
 
 
 def prefiltered(paint: Paint, pixels_per_dm: float) -> Paint:
-    """The paint with its skin as fine as a picture of this scale can show: else it would sparkle."""
+    """The paint as fine as a picture of this scale can show (eyes: as its samples can).
+
+    Finer maps would sparkle when people move.
+    """
     sigma = _SHARPNESS / (TEXEL_DOWN * pixels_per_dm)
-    skin, folds = (cv2.GaussianBlur(m, (0, 0), sigma) for m in (paint.skin, paint.folds))
-    return paint._replace(skin=np.asarray(skin, np.float32), folds=np.asarray(folds, np.float32))
+    iris_texel = paint.eye_radius * _IRIS_RADIUS * 2 * IRIS_SPAN / _IRIS_SIZE
+    iris_sigma = _SHARPNESS / (SAMPLES * iris_texel * pixels_per_dm)
+    return paint._replace(
+        skin=blurred(paint.skin, sigma),
+        folds=blurred(paint.folds, sigma),
+        iris=blurred(paint.iris, iris_sigma),
+    )
 
 
 def metered(light: Light, paint: Paint) -> Light:

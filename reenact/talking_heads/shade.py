@@ -1,4 +1,6 @@
-"""Colour of every pixel: deferred shading in linear light, once per material and pixel.
+"""Colour of every pixel: deferred shading in linear light.
+
+Each material is shaded once per pixel it is seen in, only eyes at all their samples.
 
 Skin: diffuse light wrapped around the terminator and blind to fine relief, more in red than in blue
 (stand-ins for light that travels under the skin; the second is "blended normals", Ma et al. 2007),
@@ -326,13 +328,14 @@ def shade(
                         f, m, sx + 0.5, sy + 0.5, b, mesh, paint, light, shot, scratch
                     )
                     grey = 0.3 * scratch[0, 0] + 0.6 * scratch[0, 1] + 0.1 * scratch[0, 2]
+                    weight = 1 if m == EYES else seen[m]  # small and full of edges: every sample
                     for c in range(3):
                         linear = max(grey + (scratch[0, c] - grey) * _SATURATION, 0.0)
-                        total[c] += tone(linear * light.exposure[c] * open_) * seen[m]
+                        total[c] += tone(linear * light.exposure[c] * open_) * weight
                     if seen[m] > best:
                         best = seen[m]
                         labels[y, x] = label
-                    seen[m] = 0
+                    seen[m] -= weight
             alpha[y, x] = 255 - int(255 * empty * share)
             for c in range(3):
                 rgb[y, x, c] = int(min(total[c] * share, 1.0) * 255.0 + 0.5)
