@@ -151,7 +151,7 @@ def draw_hairline(rng: Rng, male: bool, age: float) -> Hairline:
     bald = rng.random() < 0.8 * max(0.0, age - 0.3) * male
     height, recede, peak, wide = rng.normal(0, 0.035), rng.random(), rng.random(), rng.random()
     return Hairline(
-        height=float(np.clip(height + 0.06 * ageing, -0.07, 0.16)),
+        height=float(np.clip(height - 0.03 * (not male) + 0.06 * ageing, -0.09, 0.16)),
         recede=float(0.22 * recede * ageing + 0.05 * male * recede),
         peak=float(0.08 * max(0.0, peak - 0.6)),
         bald=float(0.7 + 0.3 * wide) if bald else 0.0,

@@ -1,5 +1,7 @@
 """Lenses of glasses: they tint what is behind them and mirror lamps and room faintly."""
 
+import math
+
 import numpy as np
 
 from reenact.talking_heads.optics import ambient, highlight, normalise, tone
@@ -59,6 +61,7 @@ def glaze(
                     gleam = highlight(at[3:6], view, light.directions[k], _ROUGHNESS)
                     glow += 0.5 * gleam * light.colours[k, c]
                 seen_through = rgb[y, x, c] * tint[c] / 255.0
-                lit = seen_through + tone(glow * light.exposure[c]) * (1.0 - seen_through)
+                mirrored = tone(glow * light.exposure[c])
+                lit = math.sqrt(seen_through * seen_through + mirrored * mirrored)  # light adds
                 value = rgb[y, x, c] + (255.0 * min(lit, 1.0) - rgb[y, x, c]) * share
                 rgb[y, x, c] = int(value + 0.5)

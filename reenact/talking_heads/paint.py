@@ -70,7 +70,7 @@ def full_look(person: Person) -> dict[str, float]:
     rng = np.random.default_rng([person.seed, 6])
     female = 1 - person.gender
     drawn = {
-        "lashes": 0.25 + 0.45 * female,
+        "lashes": 0.2 + 0.6 * female,
         "eye_white": rng.uniform(0.48, 0.62),
         "teeth_white": rng.uniform(0.85, 1.1),
         "pupil": rng.uniform(0.30, 0.48),  # of the iris

@@ -170,7 +170,7 @@ def _vary(rng: Rng, rgb: Rgb, brightness: float, tint: float) -> Rgb:
 
 
 def _hair_color(rng: Rng, age: float, ethnicity: Mapping[str, float]) -> str:
-    old = age > 0.42 and rng.random() < 0.6
+    old = rng.random() < 0.55 and age > 0.46
     turned = _pick(rng, {"grey": 0.6, "white": 0.4})
     if old:
         return turned
@@ -200,7 +200,7 @@ def _draw_look(
     cloth_blue: linear light.
     """
     african, asian = ethnicity["african"], ethnicity["asian"]
-    made_up = (not male) and rng.random() < 0.6
+    made_up = (not male) and rng.random() < 0.7
     freckled = rng.random() < 0.2 * ethnicity["caucasian"]
     shadowed = made_up and rng.random() < 0.6
     numbers = {
@@ -221,7 +221,7 @@ def _draw_look(
         "freckles": rng.uniform(0.3, 1.0) if freckled else 0.0,
         "moles": rng.integers(0, 5),
         "wrinkles": np.clip(1.3 * age + rng.normal(0, 0.05), 0, 1),
-        "brow_density": rng.uniform(0.6, 1.0) if male else rng.uniform(0.45, 0.9),
+        "brow_density": rng.uniform(0.6, 1.0) if male else rng.uniform(0.35, 0.75),
     }
     cloth = np.clip(rng.uniform(0.02, 0.7) * np.exp(rng.normal(0, 0.45, 3)), 0.01, 0.9)
     numbers |= dict(zip(("cloth_red", "cloth_green", "cloth_blue"), cloth, strict=True))
