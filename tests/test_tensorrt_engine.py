@@ -24,12 +24,18 @@ stand_in_gpu = pytest.importorskip("stand_in_gpu")
 
 @pytest.fixture(scope="module")
 def driver_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if sys.platform != "linux":
+        pytest.skip("the stand-in is a library for Linux")
     folder = tmp_path_factory.mktemp("driver")
     try:
         stand_in_gpu.build_driver(folder)
     except FileNotFoundError as error:
         pytest.skip(str(error))
     return folder
+
+
+def with_path(variable: str, folder: Path) -> str:
+    return os.pathsep.join(filter(None, (str(folder), os.environ.get(variable))))
 
 
 def run_pytest(
@@ -42,7 +48,7 @@ def run_pytest(
         "STAND_IN_LIBRARY": library,
         stand_in_gpu.FOLDER: str(driver_folder),
         "REENACT_TEST_MODEL": str(model_folder),
-        "LD_LIBRARY_PATH": str(driver_folder),  # pycuda is linked to libcuda
+        "LD_LIBRARY_PATH": with_path("LD_LIBRARY_PATH", driver_folder),  # pycuda is linked to it
         "PYTHONPATH": os.pathsep.join((str(TESTS.parent), str(TESTS))),
     }
     return subprocess.run(
