@@ -109,14 +109,9 @@ def _require(libraries: tuple[str, ...]) -> None:
         )
 
 
-def _check_target(to: str, free_batch: bool, precision: str) -> None:
+def _check_target(to: str, free_batch: bool) -> None:
     """Complain of what is missing before minutes are spent on the graphs."""
     if to in PRODUCTS:
-        if (to, precision) == ("tensorrt-rtx", "bf16"):  # as of 1.7.1
-            raise UserError(
-                "TensorRT-RTX has no transposed convolutions in bf16, which the renderer needs; "
-                "use --precision fp16, which is closer to fp32 too"
-            )
         if free_batch:
             raise UserError(
                 f"engines for {to} are built for one frame at a time; use --batch free with "
@@ -169,7 +164,7 @@ def main() -> int:
     arguments = _arguments()
     to, precision = arguments.to or "onnx", arguments.precision or "fp32"
     free_batch = arguments.batch == "free"
-    _check_target(to, free_batch, precision)
+    _check_target(to, free_batch)
     _require(_LIBRARIES)
     from export.write import check_openvino, write_graphs
 

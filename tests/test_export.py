@@ -183,7 +183,6 @@ def test_bad_checkpoints_and_folders_are_one_sentence(
         ("--checkpoint", checkpoint, "--out", str(text / "below")),
         ("--checkpoint", checkpoint, "--size", "256"),
         ("--to", "tensorrt-rtx", "--batch", "free"),
-        ("--to", "tensorrt-rtx", "--precision", "bf16"),
         ("--to", "coreml"),
         ("--size", "200"),
     ):
