@@ -311,9 +311,8 @@ def shade(
                         seen[mesh.material[f]] += 1
             for c in range(3):
                 total[c] = background[y, x, c] * empty
-            best = empty
+            best, open_ = empty, -1.0
             labels[y, x] = 0
-            open_ = -1.0
             for sy in range(y * SAMPLES, (y + 1) * SAMPLES):
                 for sx in range(x * SAMPLES, (x + 1) * SAMPLES):
                     f = b.seen[sy, sx]
