@@ -59,8 +59,9 @@ class OnnxRuntimeEngine:
         self._graph = graph
         (entry,), (result,) = self._session.get_inputs(), self._session.get_outputs()
         self._entry = entry.name
-        self.input_shape: tuple[int, ...] = tuple(entry.shape)
-        self.output_shape: tuple[int, ...] = tuple(result.shape)
+        # a graph exported with --batch free names its first axis; here a frame comes at a time
+        self.input_shape: tuple[int, ...] = (1, *entry.shape[1:])
+        self.output_shape: tuple[int, ...] = (1, *result.shape[1:])
 
     def __call__(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         array = checked_input(self._graph, array, self.input_shape)

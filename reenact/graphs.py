@@ -136,9 +136,11 @@ class StaticConv(nn.Module):
         super().__init__()
         self.up = conv.up
         weight, _ = normalised(conv.weight.detach())
-        # sqrt(2) rsqrt(v + eps) = rsqrt(v / 2 + eps / 2): the activation's gain costs nothing
+        # sqrt(2) rsqrt(v) = rsqrt(v / 2): the activation's gain costs nothing
         weight2 = ops.squared_weight(weight).t() / ops.GAIN**2
         bias = conv.bias.detach()[None, :, None, None]
+        # of normalised numbers, where 1e-8 shows; in fp16 it keeps the scale below 65504
+        self.epsilon = 0.5e-8 if dtype == torch.float16 else 1e-16
         self.shuffled = dtype == torch.bfloat16
         row = torch.tensor(BINOMIAL) if self.shuffled else conv.fir.flatten()
         fir = torch.outer(row, row).expand(len(weight), 1, len(row), len(row))
@@ -160,7 +162,7 @@ class StaticConv(nn.Module):
 
     def forward(self, x: Tensor, styles: Tensor) -> Tensor:
         styles, _ = normalised_styles(styles)
-        scale = torch.rsqrt(F.conv2d(styles.square(), self.weight2) + 0.5e-8)
+        scale = torch.rsqrt(F.conv2d(styles.square(), self.weight2) + self.epsilon)
         x = x * styles.to(x.dtype)
         if self.up and self.shuffled:
             x = F.pixel_shuffle(F.conv2d(x, self.weight, padding=1), 2)

@@ -141,9 +141,10 @@ def test_a_free_batch(graph: str, precision: str, tmp_path: Path) -> None:
     compare.compare(with_noise(), graph, model, precision)
     assert "three at once" in compare.inputs(with_noise(), graph, model)
     onnx.save(model, tmp_path / f"{graph}.onnx")  # live engines take it, one frame at a time
-    engine = load_engine(tmp_path, graph, "openvino", 1)
-    assert engine.input_shape[0] == engine.output_shape[0] == 1
-    assert engine(arrays[0]).shape == engine.output_shape
+    for backend in ("openvino", "onnxruntime"):
+        engine = load_engine(tmp_path, graph, backend, 1)
+        assert engine.input_shape[0] == engine.output_shape[0] == 1
+        assert engine(arrays[0]).shape == engine.output_shape
 
 
 @pytest.mark.parametrize(

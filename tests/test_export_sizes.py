@@ -45,6 +45,13 @@ def test_the_starter_at_256(precision: str | None) -> None:
     assert parity.psnr > {"fp32": 100, "fp16": 55}[precision]
 
 
+def test_wide_layers_bear_styles_with_spikes() -> None:
+    """512 channels, few of them with large styles: a coarse epsilon in the demodulation shows."""
+    puppeteer = random_weights.random_puppeteer(random_weights.config_f(16), ENCODER)
+    model = to_onnx.to_onnx(puppeteer, "render", "none", "fp32")
+    assert compare.compare(puppeteer, "render", model, "fp32").max_error < 1e-4
+
+
 @pytest.mark.slow
 def test_config_f_at_1024(monkeypatch: pytest.MonkeyPatch) -> None:
     puppeteer = random_weights.random_puppeteer(random_weights.config_f(1024), ENCODER)
