@@ -1,7 +1,7 @@
 """CUDA from Python: memory, copies, streams, events and graphs behind one small interface.
 
-cuda-bindings (wheels) or pycuda (compiled on the user's machine) does the work, whichever is
-installed. Nothing is imported before `open_cuda` is called.
+pycuda (compiled on the user's machine) does the work where it is installed, else cuda-bindings
+(wheels). Nothing is imported before `open_cuda` is called.
 """
 
 import importlib
@@ -16,8 +16,8 @@ import numpy.typing as npt
 from engines.passport import Gpu
 from reenact.errors import UserError
 
-LIBRARIES = {"cuda.bindings": "cuda_by_bindings", "pycuda": "cuda_by_pycuda"}
-"""In the order of preference, and the module here that uses each."""
+LIBRARIES = {"pycuda": "cuda_by_pycuda", "cuda.bindings": "cuda_by_bindings"}
+"""In the order of preference, and the module here that uses each. Who compiled pycuda wants it."""
 
 
 NO_DRIVER = "NVIDIA's driver is not installed"
