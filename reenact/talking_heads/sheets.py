@@ -126,7 +126,9 @@ def check_output(path: Path, *suffixes: str) -> None:
 
 def write_picture(path: Path, picture: Bytes) -> None:
     """Write u8[h,w,3] RGB as PNG or JPEG, as the name's end says. UserError where that fails."""
-    _, data = cv2.imencode(path.suffix, picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+    lossy = path.suffix.lower() != ".png"  # OpenCV warns of a quality where there is none
+    options = [cv2.IMWRITE_JPEG_QUALITY, 92] if lossy else []
+    _, data = cv2.imencode(path.suffix, picture[..., ::-1], options)
     try:
         path.write_bytes(data.tobytes())
     except OSError as error:
