@@ -116,8 +116,8 @@ TOGETHER: dict[tuple[str, str], Weights] = {
     # An open mouth, or one that smiles, cannot be stretched as wide as a closed one.
     ("MouthLeftPullSide", "JawDrop"): {"mouth-left-retraction": -0.8},
     ("MouthRightPullSide", "JawDrop"): {"mouth-right-retraction": -0.8},
-    ("MouthLeftPullUp", "MouthLeftPullSide"): {"mouth-left-retraction": -0.3},
-    ("MouthRightPullUp", "MouthRightPullSide"): {"mouth-right-retraction": -0.3},
+    ("MouthLeftPullUp", "MouthLeftPullSide"): {"mouth-left-retraction": -0.5},
+    ("MouthRightPullUp", "MouthRightPullSide"): {"mouth-right-retraction": -0.5},
     # A pucker leaves little of a smile.
     ("MouthLeftPullUp", "LipsKiss"): {"mouth-left-corner-puller": -0.6},
     ("MouthRightPullUp", "LipsKiss"): {"mouth-right-corner-puller": -0.6},
