@@ -11,6 +11,8 @@ import pytest
 pytest.importorskip("numba", reason="talking heads need the extra 'train'")
 pytest.importorskip("scipy", reason="talking heads need the extra 'train'")
 
+from scipy.spatial.transform import Rotation
+
 from reenact.errors import UserError
 from reenact.talking_heads import formats, pack
 from reenact.talking_heads.expressions import POSE_UNITS, UNITS, USED_UNITS
@@ -387,6 +389,9 @@ def test_gaze_turns_the_pupils(rig: Rig) -> None:
     ahead = pupil((0, 0))
     assert pupil((0.3, 0))[0] > ahead[0] + 0.02  # to the subject's left
     assert pupil((0, 0.3))[1] < ahead[1] - 0.02  # down
+    for yaw, pitch in np.radians([(30, 0), (-30, 0), (0, 20), (0, -20), (30, -20)]):
+        turned = Rotation.from_rotvec([pitch, yaw, 0]).apply(ahead)
+        np.testing.assert_allclose(pupil((yaw, pitch)), turned, atol=1e-3)  # as far as asked
 
 
 @needs_data
