@@ -97,15 +97,18 @@ def _state(engine: Path, passport: Passport) -> State:
     version = passport.version  # where the product is not installed it cannot be compared
     try:
         version = load_library(passport.product).version
-        gpu = open_cuda("it runs only on an NVIDIA GPU").gpu
+        cuda = open_cuda("it runs only on an NVIDIA GPU")
     except UserError as error:
         check_passport(engine, version, None)
         return State(True, f"files and passport agree; not run: {str(error).split(';')[0]}")
-    check_passport(engine, version, gpu)
+    check_passport(engine, version, cuda.gpu)
     loaded = ENGINES[passport.product](engine.parent, passport.graph)
     try:
         loaded(example(passport.graph, loaded.input_shape))
-        words = f"{loaded.device_ms():.2f} ms on {loaded.device}, {loaded.memory / 2**20:.0f} MiB"
+        words = (
+            f"{loaded.device_ms():.2f} ms on {loaded.device} through {cuda.library}, "
+            f"{loaded.memory / 2**20:.0f} of {cuda.gpu.memory / 2**20:.0f} MiB besides weights"
+        )
     finally:
         loaded.close()
     return State(True, words)

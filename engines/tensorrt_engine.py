@@ -117,11 +117,14 @@ class TensorRtEngine:
     def refit(self, onnx: Path) -> None:
         """Exchange the weights for those of the same graph with other numbers.
 
-        For an avatar with a generator of its own (manifold adjustment): seconds less than a build.
+        For an avatar with a generator of its own (manifold adjustment), without another build.
 
         Raises:
+            RuntimeError: the engine is closed, or `finish` was not called since `start`.
             UserError: the engine was not built with refit, or the graph is not the same.
         """
+        if self._taken is None or self._busy:
+            raise RuntimeError(f"{self._graph}: the engine is {'busy' if self._busy else 'closed'}")
         if not self.passport.refit:
             again = f"{rebuild_command(self.path).rstrip('`')} --refit`"
             raise UserError(f"{self.path} was built without refit; build it again: {again}")

@@ -265,6 +265,10 @@ def test_weights_of_another_avatar(
     tensor.CopyFrom(onnx.numpy_helper.from_array(-array, tensor.name))
     other = tmp_path / "other.onnx"
     onnx.save(model, other)
+    render.start(styles(1))
+    with pytest.raises(RuntimeError, match="render: the engine is busy"):
+        render.refit(other)
+    render.finish()
     render.refit(other)
     changed = render(styles(1))
     assert np.abs(changed.astype(int) - expected(1)).mean() > 5
@@ -277,6 +281,8 @@ def test_weights_of_another_avatar(
     with pytest.raises(UserError, match="without refit; build it again: .* --refit`$"):
         fixed.refit(other)
     fixed.close()
+    with pytest.raises(RuntimeError, match="encode_identity: the engine is closed"):
+        fixed.refit(other)
 
 
 def test_what_rtx_compiled_is_kept(folder: Path, tmp_path: Path) -> None:
@@ -329,7 +335,8 @@ def test_auto_takes_tensorrt_and_says_what_it_passed_over(folder: Path, tmp_path
 
 def test_check_runs_an_engine(folder: Path) -> None:
     state = state_of(folder / "render.tensorrt.engine")
-    assert state.good and state.words == "1.00 ms on Stand-in GPU fp32, 1 MiB"
+    where = f"Stand-in GPU fp32 through {LIBRARY}"
+    assert state.good and state.words == f"1.00 ms on {where}, 1 of 8192 MiB besides weights"
 
 
 def test_timings_of_earlier_builds_are_kept(
