@@ -396,7 +396,8 @@ signal.raise_signal(signal.SIGINT)
 def test_asking_for_engines_imports_no_library() -> None:
     code = (
         "import sys, engines; engines.backends();"
-        "print(*{'torch', 'openvino', 'onnxruntime', 'onnx'} & set(sys.modules))"
+        "print(*{'torch', 'openvino', 'onnxruntime', 'onnx', 'tensorrt', 'tensorrt_rtx', 'cuda', "
+        "'pycuda'} & set(sys.modules))"
     )
     result = subprocess.run(
         [sys.executable, "-c", code],

@@ -182,6 +182,7 @@ except UserError as error:
     assert not list(folder.glob("*.engine")) and not temporaries(folder)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize(
     ("what", "where"),
     [
