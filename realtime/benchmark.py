@@ -135,7 +135,7 @@ def summary(report: dict[str, Any]) -> list[str]:
         f"{100 * report['not_network_share']:.0f} % of a frame is not network; alone the networks "
         f"take {alone['both']:.1f} ms (encode {alone['encode']:.1f}, render {alone['render']:.1f})",
         f"render computes {report['render_gmacs']:.2f} GMAC at {report['render_gflops']:.0f} "
-        f"GFLOP/s; this machine's best: {best}{limits['matmul_fp32']:.0f} (fp32 matmul)",
+        f"GFLOP/s; the processor's best: {best}{limits['matmul_fp32']:.0f} (fp32 matmul)",
     ]
 
 
