@@ -85,7 +85,7 @@ for _name, _limit in (
 _HEAD_LIMITS = np.array([0.785, 0.524, 0.524])  # 45, 30, 30 degrees
 _HEAD_OFFSET = np.array([[0.12, 0.09, 0.05], [0.34, 0.22, 0.18]])
 _HEAD_WANDER = np.array([[0.11, 0.075, 0.045], [0.24, 0.15, 0.13]])
-_FAR_CLIPS = 0.3  # share of the latter
+_FAR_CLIPS = 0.2  # share of the latter
 _GAZE_LIMITS = np.array([0.611, 0.384])  # 35 and 22 degrees
 _LIDS_PER_GAZE = 0.9  # how far the lids go with the eyes
 _WAVES = 24
