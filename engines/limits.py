@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from engines.contract import usable_threads
-
 _SECONDS = 0.4  # per measurement; the best run counts, the machine may be busy
 
 
@@ -26,25 +24,39 @@ def convolution_gflops(threads: int | None = None) -> float | None:
     """
     if find_spec("openvino") is None:
         return None
+    from engines.openvino_engine import has_bf16
+
+    run, flops = wide_convolution("bf16" if has_bf16() else "fp32", threads)
+    return flops / _fastest(run) / 1e9
+
+
+def wide_convolution(precision: str, threads: int | None = None) -> tuple[Callable[[], Any], int]:
+    """A 3x3 convolution, 256 channels at 64 px, in OpenVINO, ready to be run again and again.
+
+    Args:
+        precision: "bf16" or "fp32".
+        threads: None: see `usable_threads`.
+
+    Returns:
+        What runs it once, and how many FLOP that is (2 per MAC).
+    """
     import openvino as ov
     from openvino import opset13 as opset
+
+    from engines.openvino_engine import core, settings
 
     channels, side = 256, 64
     random = np.random.default_rng(0)
     weights = random.normal(size=(channels, channels, 3, 3)).astype(np.float32)
     entry = opset.parameter([1, channels, side, side], np.float32)
     result = opset.convolution(entry, opset.constant(weights), [1, 1], [1, 1], [1, 1], [1, 1])
-    core = ov.Core()
-    bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    config = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
-        "INFERENCE_NUM_THREADS": usable_threads(threads),
-    }
-    request = core.compile_model(ov.Model([result], [entry]), "CPU", config).create_infer_request()
+    hint = {"INFERENCE_PRECISION_HINT": {"bf16": "bf16", "fp32": "f32"}[precision]}
+    model = ov.Model([result], [entry])
+    compiled = core().compile_model(model, "CPU", settings(threads) | hint)
+    request = compiled.create_infer_request()
     array = random.normal(size=(1, channels, side, side)).astype(np.float32)
     flops = 2 * 9 * channels**2 * side**2
-    return flops / _fastest(lambda: request.infer([array], share_inputs=True)) / 1e9
+    return lambda: request.infer([array], share_inputs=True), flops
 
 
 def _fastest(run: Callable[[], Any]) -> float:

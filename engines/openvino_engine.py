@@ -12,7 +12,7 @@ from engines.contract import checked_input, damaged, graph_file, usable_threads
 
 
 @cache
-def _core() -> ov.Core:
+def core() -> ov.Core:
     """The one Core of this process, never closed.
 
     Each Core gives the thread a stack for signals and later puts back the one it found. Of two that
@@ -20,6 +20,23 @@ def _core() -> ov.Core:
     segmentation fault.
     """
     return ov.Core()
+
+
+def has_bf16() -> bool:
+    """Whether this processor computes in bf16."""
+    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def settings(threads: int | None = None) -> dict[str, Any]:
+    """How a network is compiled; `threads`: None: see `usable_threads`."""
+    return {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "bf16" if has_bf16() else "f32",
+        "INFERENCE_NUM_THREADS": usable_threads(threads),
+        # Cameras, encoders and the other network compute too: let the system move threads
+        # away from a busy core (measured: half the time on a machine with other work).
+        "ENABLE_CPU_PINNING": False,
+    }
 
 
 class OpenVinoEngine:
@@ -39,24 +56,14 @@ class OpenVinoEngine:
             UserError: the file is missing or damaged.
         """
         path = graph_file(model_dir, graph)
-        core = _core()
-        bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        config = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
-            "INFERENCE_NUM_THREADS": usable_threads(threads),
-            # Cameras, encoders and the other network compute too: let the system move threads
-            # away from a busy core (measured: half the time on a machine with other work).
-            "ENABLE_CPU_PINNING": False,
-        }
         try:
-            model = core.read_model(path)
+            model = core().read_model(path)
             if model.is_dynamic():  # exported with --batch free; here a frame comes at a time
                 model.reshape([1, *model.input(0).partial_shape[1:]])
-            compiled = core.compile_model(model, "CPU", config)
+            compiled = core().compile_model(model, "CPU", settings(threads))
         except RuntimeError as error:
             raise damaged(path, error) from error
-        self.device = "CPU bf16" if bf16 else "CPU fp32"
+        self.device = "CPU bf16" if has_bf16() else "CPU fp32"
         self.input_shape: tuple[int, ...] = tuple(compiled.input(0).shape)
         self.output_shape: tuple[int, ...] = tuple(compiled.output(0).shape)
         self._graph = graph
