@@ -19,7 +19,9 @@ def parser() -> CommandLine:
     add("--camera-size", metavar="WxH", help="asked of the camera, px (default: 640x480)")
     add("--output", action="append", help="window, vcam, vcam:/dev/videoN, FILE.mp4 or none; "
         "may be repeated (default: window)")  # fmt: skip
-    add("--avatar", help="name of a built-in avatar or an .avatar file (default: the first)")
+    add("--avatar", action="append", help="name of a built-in avatar, an .avatar file or a folder "
+        "of these; may be repeated, then keys choose (default: all that are built in)")  # fmt: skip
+    add("--fade", type=float, default=0.3, metavar="S", help="from avatar to avatar (default: 0.3)")
     add("--edit", action="append", default=[], metavar="FILE=STRENGTH",
         help="change the avatar by an .edit file, e.g. smile.edit=0.8; may be repeated")  # fmt: skip
     add(
@@ -33,6 +35,14 @@ def parser() -> CommandLine:
     add("--size", help="N or WxH, px, even (default: 1280x720 for vcam, else as rendered)")
     add("--background", default="blur", help="around the avatar: blur, plain, green or a picture")
     add("--mirror-output", action="store_true", help="swap left and right in every output")
+    add(
+        "--mirror-preview",
+        action="store_true",
+        help="show the window's picture the other way round",
+    )
+    add("--mirror-driver", action="store_true", help="swap left and right of what the camera sees")
+    add("--hud", default="fps", help="over the window: off, fps or all (default: fps)")
+    add("--record-to", default=".", metavar="FOLDER", help="where the record key's files go")
     add("--smooth", type=float, default=0.5, help="0 (follow everything) to 1 (calm); default 0.5")
     for group in ("pose", "mouth", "eyes", "brows"):
         add(
@@ -59,8 +69,9 @@ def main() -> int:
         print(table(settings))
         return 0
     try:  # not at the top: a Python without our packages deserves a sentence, too
-        from realtime.app import Options, camera_size, run
+        from realtime.app import run
         from realtime.camera_list import describe_cameras
+        from realtime.options import Options, camera_size
         from reenact.avatar import starter_avatars
     except ImportError as error:
         raise UserError(
@@ -74,7 +85,11 @@ def main() -> int:
         for line in describe_cameras(camera_size(words["camera_size"])):
             print(line, flush=True)
         return 0
-    words |= {"outputs": words["output"] or ["window"], "edits": words["edit"]}
+    words |= {
+        "outputs": words["output"] or ["window"],
+        "edits": words["edit"],
+        "avatar": words["avatar"] or [],
+    }
     options = Options(**{field.name: words[field.name] for field in fields(Options)})
     report = run(options, lambda line: print(line, flush=True))
     print(json.dumps(report) if words["json"] else _sentence(report))

@@ -1,13 +1,13 @@
 """From the words of the command line to a running show, and everything closed behind it."""
 
 import itertools
-import math
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,51 +23,38 @@ from realtime.calibration import (
 )
 from realtime.cameras import Input, find_again, find_input
 from realtime.canvas import Placed, backdrop
-from realtime.expression import Expression, Taste, Vector
+from realtime.controls import Cast, Controls
+from realtime.expression import Expression, Vector
 from realtime.faces import FaceFollower, Faces, FaceThread, InlineFaces
-from realtime.live import Limits, Show
+from realtime.hud import Hud, Scene
+from realtime.identity import Identity
+from realtime.keys import KeyMap
+from realtime.live import Show
 from realtime.models import Model, load_model
+from realtime.options import (
+    Options,
+    avatars,
+    begin_state,
+    camera_size,
+    dials,
+    edits_of,
+    every_frame,
+    show_limits,
+)
 from realtime.outputs import Nowhere, Output, Window, parse_outputs, parse_size
 from realtime.pacing import Aside, OnClock
 from realtime.puppet import Puppet
-from realtime.readers import CAMERA_SIZE, open_input
+from realtime.readers import open_input
+from realtime.recording import VideoFile
 from realtime.settings import settings_folder
 from realtime.sources import CameraFeed, EveryFrame, FileFeed, Live, Source
 from realtime.stats import Stats
-from reenact.avatar import Avatar, find_avatar, load_avatar, starter_avatars
-from reenact.edits import edited, load_edit
+from realtime.switched import Switched, recording_file
+from realtime.terminal import terminal_keys
+from realtime.virtual_camera import VirtualCamera
+from reenact.avatar import Avatar
 from reenact.errors import UserError
-from reenact.motion_basis import GROUPS
 from reenact.spaces import deformation_count
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line asks for; the words are explained in `run_live.py --help`."""
-
-    input: str = "0"
-    outputs: Sequence[str] = ("window",)
-    avatar: str | None = None
-    edits: Sequence[str] = ()
-    backend: str = "auto"
-    max_frames: int | None = None
-    every_frame: bool = False
-    seconds: float | None = None
-    size: str | None = None
-    background: str = "blur"
-    mirror_output: bool = False
-    camera_size: str | None = None
-    smooth: float = 0.5
-    gain_pose: float = 1.0
-    gain_mouth: float = 1.0
-    gain_eyes: float = 1.0
-    gain_brows: float = 1.0
-    relative: bool = False
-    auto_neutral: bool = False
-    calibrate: bool = False
-    person: str = "me"
-    threads: int | None = None
-
 
 Loader = Callable[[str, int | None], Model]
 
@@ -90,139 +77,187 @@ def run(
         KeyboardInterrupt: Ctrl-C before the show began.
     """
     cv2.setNumThreads(1)  # the networks have the cores
-    stats = Stats()
+    stats, scene, keys = Stats(), Scene(), KeyMap(options.keys)
     what = find_input(options.input)
     asked = camera_size(options.camera_size)
-    limits = _limits(options)
-    every_frame = _every_frame(options, what)
-    avatar = _edited(load_avatar(_avatar_file(options.avatar)), options.edits)
-    outputs = _outputs(options, what, avatar, stats, live=not every_frame)
+    limits, each = show_limits(options), every_frame(options, what)
+    edits, people = edits_of(options.edits), avatars(options.avatar)
+    identity = Identity(people, [edit for edit, _ in edits], options.fade)
+    controls = Controls(begin_state(options, edits))
+    outputs = _outputs(options, what, people, stats, controls, live=not each)
     with _ctrl_c() as stop, ExitStack() as stack:
-        source = _source(what, asked, stats, every_frame, note)
+        tell = partial(_tell, controls)
+        source = _source(what, asked, stats, each, tell)
         stack.callback(source.close)
         model = loader(options.backend, options.threads)
         stack.callback(model.close)
         if stop.is_set():
             raise KeyboardInterrupt
-        puppet = _puppet(options, what, model, avatar, stats)
-        with _opened(outputs, puppet, source.fps):
-            announce(_line(model, avatar, what, outputs))
-            faces = _faces(every_frame, stats)
+        names = [avatar.name for avatar in people]
+        controls.cast = Cast(names, dials(edits), gains=model.basis is not None)
+        puppet = _puppet(options, what, model, identity, stats, tell)
+        with (
+            _opened(outputs, puppet, source.fps),
+            _keys(keys, controls, outputs, each) as there_are,
+        ):
+            _draw_over_windows(outputs, _hud(scene, controls, stats, model, keys))
+            announce(_line(model, people[0], what, outputs, keys if there_are else None))
+            faces = _faces(each, stats)
             stack.callback(faces.close)
             if isinstance(source, Live):
                 source.start()
-            ahead = every_frame and isinstance(model.render, Overlapping)  # live, newest wins
-            Show(source, faces, puppet, outputs, stats, ahead).run(limits, stop)
-            if not puppet.faces and not stop.is_set():
-                _miss_the_face(what, every_frame)
+            ahead = each and isinstance(model.render, Overlapping)  # live, newest wins
+            show = Show(source, faces, puppet, outputs, stats, controls, scene, ahead)
+            show.run(limits, stop)
+            if not puppet.faces and not stop.is_set() and not controls.now.leave:
+                _miss_the_face(what, each)
         report = stats.report(source.drops)
-    counts = {o.label: asdict(o.counts) for o in outputs if isinstance(o, Aside)}
+    counts = {o.label: asdict(o.counts) for o in outputs if isinstance(o, Aside | Switched)}
+    counts = {label: made for label, made in counts.items() if made["sent"] or made["missed"]}
     return report | {"outputs": counts, "backend": model.backend, "backend_reason": model.reason}
 
 
-def _puppet(options: Options, what: Input, model: Model, avatar: Avatar, stats: Stats) -> Puppet:
-    """The avatar on its strings, with what is known of the driver's neutral face."""
+def _puppet(
+    options: Options,
+    what: Input,
+    model: Model,
+    identity: Identity,
+    stats: Stats,
+    tell: Callable[[str], None],
+) -> Puppet:
+    """The avatars on their strings, with what is known of the driver's neutral face."""
     fingerprint, size = model.info.fingerprint, deformation_count(model.info.dims)
     camera = what.name or what.label
     file = calibration_file(settings_folder() / "calibrations", camera, options.person)
-    known = load_calibration(file, fingerprint, size) if options.relative else None
-    gains = {name: getattr(options, f"gain_{name}") for name in GROUPS}
-    taste = Taste(options.smooth, gains, options.relative, options.auto_neutral)
-    expression = Expression(taste, model.basis, known.neutral if known else None)
+    try:
+        known = load_calibration(file, fingerprint, size)
+    except UserError as error:  # no reason not to start: it can be made anew by a key
+        tell(str(error))
+        known = None
+    expression = Expression(options.taste, model.basis, known.neutral if known else None)
 
     def keep(neutral: Vector) -> None:
         save_calibration(Calibration(neutral, fingerprint, camera, options.person), file)
-        note(f"calibrated; kept in {file}")
+        tell(f"calibrated; kept in {file}")
 
-    if options.calibrate or (options.relative and not known and not options.auto_neutral):
+    begins = options.relative and not known and not options.auto_neutral
+    if begins:
         expression.calibrator.start()
-        note("calibrating: look straight at the camera with your face at rest for five seconds")
-    return Puppet(model, avatar, stats, expression, keep)
-
-
-def camera_size(text: str | None) -> tuple[int, int]:
-    """What a camera is asked for, px; UserError for what is no size."""
-    return parse_size(text) if text else CAMERA_SIZE
+    if options.calibrate or begins:
+        tell("calibrating: look straight at the camera with your face at rest for five seconds")
+    return Puppet(model, identity, stats, expression, keep)
 
 
 def _outputs(
-    options: Options, what: Input, avatar: Avatar, stats: Stats, live: bool
+    options: Options,
+    what: Input,
+    people: Sequence[Avatar],
+    stats: Stats,
+    controls: Controls,
+    live: bool,
 ) -> list[Output]:
-    """The outputs, each with its canvas; live, those that can have a thread of their own do."""
+    """The outputs, each with its canvas, and those that a key may add."""
     size = parse_size(options.size) if options.size is not None else None
-    behind = backdrop(options.background, avatar.thumbnail)
-    outputs: list[Output] = []
+    behind = [backdrop(options.background, avatar.thumbnail) for avatar in people]
+
+    def placed(output: Output) -> Output:
+        """On its canvas; live, in a thread of its own if it can have one."""
+        window = isinstance(output, Window)
+        swap = window and options.mirror_preview
+        whole = Placed(output, behind, stats, lambda: controls.now, size, swap)
+        if not live or window or isinstance(output, Nowhere):  # windows are the main thread's
+            return whole
+        return Aside(whole) if whole.fps is None else OnClock(whole)
+
+    def recording() -> Output:
+        return placed(VideoFile(recording_file(Path(options.record_to)), None))
+
+    outputs, cameras = list[Output](), list[VirtualCamera]()
     for output in parse_outputs(options.outputs, what.path):
-        placed = Placed(output, behind, stats, size, options.mirror_output)
-        if not live or isinstance(output, Window | Nowhere):  # windows are the main thread's
-            outputs.append(placed)
+        if isinstance(output, VirtualCamera):
+            cameras.append(output)
         else:
-            outputs.append(Aside(placed) if placed.fps is None else OnClock(placed))
-    return outputs
+            outputs.append(placed(output))
+    for camera in cameras or [VirtualCamera(None, what.path)]:
+        outputs.append(Switched("camera", partial(placed, camera), controls))
+    return [*outputs, Switched("recording", recording, controls)]
 
 
-def _limits(options: Options) -> Limits:
-    if options.max_frames is not None and options.max_frames < 1:
-        raise UserError(f"--max-frames is {options.max_frames}: give 1 or more")
-    if options.seconds is not None and not options.seconds > 0:
-        raise UserError(f"--seconds is {options.seconds:g}: give a number above 0")
-    if not 0 <= options.smooth <= 1:
-        raise UserError(f"--smooth is {options.smooth:g}: give a number from 0 to 1")
-    for name in GROUPS:
-        gain = getattr(options, f"gain_{name}")
-        if not 0 <= gain <= 4:
-            raise UserError(f"--gain-{name} is {gain:g}: give a number from 0 to 4")
-    if options.threads is not None and options.threads < 1:
-        raise UserError(f"--threads is {options.threads}: give 1 or more")
-    return Limits(options.max_frames, options.seconds)
+def _hud(scene: Scene, controls: Controls, stats: Stats, model: Model, keys: KeyMap) -> Hud:
+    encode, render = (f"{engine.name} {engine.device}" for engine in (model.encode, model.render))
+    stages = (
+        "capture",
+        "find",
+        "crop",
+        "encode",
+        "smooth",
+        "add",
+        "render",
+        "fit",
+        "send",
+        "frame",
+    )
+    runs = {"encode": encode, "render": render, "frame": "in all"}
+    devices = [(stage, runs.get(stage, "CPU")) for stage in stages]
+    return Hud(scene, lambda: controls.now, stats.recent, devices, keys.lines())
 
 
-def _every_frame(options: Options, what: Input) -> bool:
-    if options.every_frame and what.live:
-        raise UserError("--every-frame is for files, a camera does not wait: leave it out")
-    return options.every_frame or what.kind == "picture"
+def _draw_over_windows(outputs: Sequence[Output], hud: Hud) -> None:
+    for window in _windows(outputs):
+        window.draw = hud.draw
 
 
-def _avatar_file(name: str | None) -> Path:
-    if name is not None:
-        return find_avatar(name)
-    for path in starter_avatars().values():
-        return path
-    raise UserError("this copy came without avatars: name a file with --avatar FILE.avatar")
+def _windows(outputs: Sequence[Output]) -> list[Window]:
+    within = [output.output for output in outputs if isinstance(output, Placed)]
+    return [output for output in within if isinstance(output, Window)]
 
 
-def _edited(avatar: Avatar, words: Sequence[str]) -> Avatar:
-    """The avatar with its edits, each as FILE=STRENGTH; costs nothing per frame."""
-    edits = []
-    for word in words:
-        file, _, strength = word.rpartition("=")
-        try:
-            amount = float(strength)
-        except ValueError:
-            amount = math.nan
-        if not file or not math.isfinite(amount):
-            raise UserError(f"--edit {word}: give a file and how much of it, like smile.edit=0.8")
-        edits.append((load_edit(Path(file)), amount))
-    return replace(avatar, styles=edited(avatar.styles, avatar.fingerprint, edits))
+@contextmanager
+def _keys(
+    keys: KeyMap, controls: Controls, outputs: Sequence[Output], each: bool
+) -> Iterator[bool]:
+    """Keys from the window or else, live, from the terminal; gives whether there are any."""
+
+    def press(key: str) -> None:
+        action = keys.action(key)
+        if action is not None:
+            controls.act(action)
+
+    def press_in_terminal(key: str) -> None:
+        press(key)
+        if keys.action(key) == "help":
+            note("\n".join(f"{names:12} {words}" for names, words in keys.lines()))
+
+    windows = _windows(outputs)
+    for window in windows:
+        window.pressed = press
+    if windows or each:
+        if windows:
+            controls.say(f"{keys.of('help')} lists the keys")
+        yield bool(windows)
+        return
+    controls.told = note
+    with terminal_keys(press_in_terminal) as there_are:
+        yield there_are
 
 
 def _source(
     what: Input,
     size: tuple[int, int],
     stats: Stats,
-    every_frame: bool,
+    each: bool,
     note: Callable[[str], None],
 ) -> Source:
     reader = open_input(what, size)
-    if every_frame:
+    if each:
         return EveryFrame(reader, stats)
     if what.live:
         return Live(CameraFeed(reader, lambda: open_input(find_again(what), size), stats, note))
     return Live(FileFeed(reader, stats, again=what.kind == "demo"))
 
 
-def _faces(every_frame: bool, stats: Stats) -> Faces:
-    return (InlineFaces if every_frame else FaceThread)(FaceFollower(), stats)
+def _faces(each: bool, stats: Stats) -> Faces:
+    return (InlineFaces if each else FaceThread)(FaceFollower(), stats)
 
 
 @contextmanager
@@ -266,8 +301,8 @@ def _ctrl_c() -> Iterator[threading.Event]:
             signal.signal(which, handler)
 
 
-def _miss_the_face(what: Input, every_frame: bool) -> None:
-    if every_frame:
+def _miss_the_face(what: Input, each: bool) -> None:
+    if each:
         raise UserError(
             f"there is no face in {what.label} that could be found, so nothing was written: "
             "give one where a face looks at the camera and is not small"
@@ -280,7 +315,17 @@ def note(sentence: str) -> None:
     print(f"note: {sentence}", file=sys.stderr, flush=True)
 
 
-def _line(model: Model, avatar: Avatar, what: Input, outputs: Sequence[Output]) -> str:
-    where = ", ".join(output.label for output in outputs)
+def _tell(controls: Controls, sentence: str) -> None:
+    """Tell the user something, in the window, too."""
+    note(sentence)
+    controls.say(sentence)
+
+
+def _line(
+    model: Model, avatar: Avatar, what: Input, outputs: Sequence[Output], keys: KeyMap | None
+) -> str:
+    used = [output for output in outputs if not isinstance(output, Switched) or output.made]
+    where = ", ".join(output.label for output in used)
     what_runs = f"avatar {avatar.name} | input {what.label} | output {where}"
-    return f"{model.reason} | {what_runs} | Ctrl-C ends it"
+    listed = f"{keys.of('help')} lists the keys, " if keys else ""
+    return f"{model.reason} | {what_runs} | {listed}Ctrl-C ends it"

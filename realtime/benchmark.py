@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from engines import Engine
 from engines.limits import convolution_gflops, matmul_gflops
-from realtime.app import Options, run
+from realtime.app import run
 from realtime.models import load_model
+from realtime.options import Options
 from reenact.errors import CommandLine, UserError, exit_on_user_error
 from reenact.spaces import Dims, layers
 

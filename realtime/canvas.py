@@ -1,13 +1,15 @@
 """What stands around the avatar where an output's proportions are not a square's."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from realtime.controls import State
 from realtime.frames import Image
 from realtime.outputs import Output
-from realtime.puppet import Picture
+from realtime.puppet import Picture, card
 from realtime.stats import Stats
 from reenact.errors import UserError
 
@@ -53,36 +55,65 @@ def covering(image: Image, width: int, height: int) -> Image:
 
 
 class Placed:
-    """An output whose pictures are put onto a still of its size."""
+    """An output whose pictures are put onto a still of its size; the last thing before it.
+
+    Here, and nowhere else, the user's blank card takes the place of every picture, so that it needs
+    no new frame, no model and no other output to come into force.
+
+    Attributes:
+        output: where they go.
+    """
 
     def __init__(
         self,
         output: Output,
-        behind: Image,
+        behind: Sequence[Image],
         stats: Stats,
+        state: Callable[[], State],
         size: tuple[int, int] | None = None,
-        mirror: bool = False,
+        swap: bool = False,
     ) -> None:
-        """`behind`: see `backdrop`; `size`: px, None: the output's own; `mirror`: left for right."""
+        """Nothing is opened.
+
+        Args:
+            output: where pictures go.
+            behind: for each avatar, see `backdrop`.
+            stats: takes the time it costs.
+            state: what the user wants now.
+            size: px; None: the output's own.
+            swap: left for right once more than the user's `mirror` says.
+        """
         self.label, self.fps = output.label, output.fps
         self.size = size or output.size
-        self._output, self._behind, self._stats, self._mirror = output, behind, stats, mirror
-        self._still = behind
+        self.output, self._behind, self._stats = output, behind, stats
+        self._state, self._swap = state, swap
 
     def open(self, width: int, height: int, fps: float) -> None:
-        width, height = self.size or (width, height)
-        self._still = covering(self._behind, width, height)
-        self._output.open(width, height, fps)
-        self.label = self._output.label
+        self._width, self._height = self.size or (width, height)
+        self._choose(self._state().avatar)
+        self.output.open(self._width, self._height, fps)
+        self.label = self.output.label
 
     def send(self, picture: Picture) -> None:
         with self._stats.stage("fit"):
-            whole = picture.onto(self._still, self._mirror)
-        self._output.send(whole)
+            whole = self._whole(picture)
+        self.output.send(whole)
+
+    def _whole(self, picture: Picture) -> Picture:
+        state = self._state()
+        if state.blank:
+            return card("", self._width, self._height, picture.time_s)
+        if state.avatar != self._avatar:
+            self._choose(state.avatar)
+        return picture.onto(self._still, state.mirror != self._swap)
+
+    def _choose(self, avatar: int) -> None:
+        self._avatar = avatar
+        self._still = covering(self._behind[avatar], self._width, self._height)
 
     @property
     def done(self) -> bool:
-        return self._output.done
+        return self.output.done
 
     def close(self, keep: bool) -> None:
-        self._output.close(keep)
+        self.output.close(keep)

@@ -49,10 +49,24 @@ class Expression:
                 f"this model has no motion.basis, which --gain-{changed[0]} needs: export it anew"
             )
         self.calibrator, self.neutral = Calibrator(), neutral
-        self._taste = taste
+        self._taste, self._basis = taste, basis
         self._shape = Shaper(basis, taste.gains) if basis is not None else None
         self._still = StillNeutral() if taste.auto_neutral else None
-        self._filter = _filter(taste.smooth)
+        self._filter = OneEuro(*_tuning(taste.smooth))
+
+    def follow(self, taste: Taste) -> None:
+        """Follow the driver in another way from now on, with what is known and smoothed so far.
+
+        Relative motion without a neutral face to start from starts calibrating.
+        """
+        if taste == self._taste:
+            return
+        if taste.relative and self.neutral is None and self._still is None:
+            self.calibrator.start()
+        if self._basis is not None:
+            self._shape = Shaper(self._basis, taste.gains)
+        self._filter.tune(*_tuning(taste.smooth))
+        self._taste = taste
 
     def see(self, deformation: Vector | None, time_s: float) -> Vector | None:
         """Let calibration see a frame; gives a newly calibrated neutral face, to be kept."""
@@ -78,6 +92,6 @@ class Expression:
         self._filter.forget()
 
 
-def _filter(smooth: float) -> OneEuro:
-    """The filter for `smooth`: nearly nothing at 0, slow at 1."""
-    return OneEuro(cutoff_hz=20.0 * 0.025**smooth, per_speed=4.0 * (1 - smooth))
+def _tuning(smooth: float) -> tuple[float, float]:
+    """Cut-off and Hz per speed for `smooth`: nearly no filter at 0, a slow one at 1."""
+    return 20.0 * 0.025**smooth, 4.0 * (1 - smooth)

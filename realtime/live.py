@@ -5,10 +5,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import cv2
+import numpy as np
+
+from realtime.controls import Controls
 from realtime.faces import Faces
-from realtime.frames import Frame
+from realtime.frames import Frame, Image
+from realtime.hud import Scene
 from realtime.outputs import Output
 from realtime.puppet import Picture, Puppet
 from realtime.sources import Ended, Source
@@ -17,6 +22,9 @@ from reenact.face import cut
 
 PATIENCE_S = 0.5
 """An input silent for so long shows no face any more; the outputs must not starve."""
+
+_WINDOW_PER_FACE = 1.5
+"""The encoders' window is so much larger than the face in it."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +45,20 @@ class Show:
         puppet: Puppet,
         outputs: Sequence[Output],
         stats: Stats,
+        controls: Controls,
+        scene: Scene | None = None,
         ahead: bool = False,
     ) -> None:
-        """`ahead`: a frame is drawn beside looking at the next one, and so sent one frame later."""
+        """Nothing runs before `run`.
+
+        Args:
+            controls: asked once per frame what the user wants.
+            scene: is told once per frame what happens, for the HUD.
+            ahead: a frame is drawn beside looking at the next one, and so sent one frame later.
+        """
         self._source, self._faces, self._puppet = source, faces, puppet
         self._outputs, self._stats = outputs, stats
+        self._controls, self._scene = controls, scene or Scene()
         self._drive = puppet.drive_ahead if ahead else puppet.drive
         self._captured_s: deque[float | None] = deque()  # of the frames that were not sent yet
         self._time_s = 0.0
@@ -77,15 +94,31 @@ class Show:
 
     def _picture(self, frame: Frame | None, now_s: float) -> Picture | None:
         self._time_s = max(self._time_s, frame.time_s if frame else now_s)
-        if frame is None:
-            return self._drive(None, self._time_s)
+        state = self._controls.now
+        self._puppet.obey(state)
+        self._scene.face = None
+        crop = self._crop(frame, state.mirror_driver) if frame is not None else None
+        picture = self._drive(crop, self._time_s)
+        self._tell()
+        return picture
+
+    def _crop(self, frame: Frame, mirror: bool) -> Image | None:
+        """The driver's face, u8 [C,C,3]; None where there is none."""
+        if mirror:
+            frame = replace(frame, image=np.asarray(cv2.flip(frame.image, 1), np.uint8))
         with self._stats.stage("face"):
             window = self._faces.follow(frame)
         if window is None:
-            return self._drive(None, self._time_s)
+            return None
+        self._scene.face = window.side / _WINDOW_PER_FACE / min(frame.image.shape[:2])
         with self._stats.stage("crop"):
-            crop = cut(frame.image, window, self._puppet.crop)
-        return self._drive(crop, self._time_s)
+            return cut(frame.image, window, self._puppet.crop)
+
+    def _tell(self) -> None:
+        scene = self._scene
+        scene.state, scene.time_s = self._puppet.state, self._time_s
+        scene.countdown_s = self._puppet.countdown(self._time_s)
+        scene.drops, scene.trouble = self._source.drops, self._source.trouble
 
     def _send(self, picture: Picture | None) -> bool:
         """Send it to every output, if there is one."""
@@ -105,6 +138,6 @@ class Show:
     def _over(self, limits: Limits, begin_s: float | None, now_s: float) -> bool:
         if limits.frames is not None and self._stats.frames >= limits.frames:
             return True
-        if limits.seconds is not None and begin_s is not None:
-            return now_s - begin_s >= limits.seconds
-        return any(output.done for output in self._outputs)
+        if limits.seconds is not None and begin_s is not None and now_s - begin_s >= limits.seconds:
+            return True
+        return self._controls.now.leave or any(output.done for output in self._outputs)

@@ -3,13 +3,16 @@
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 import cv2
+import numpy as np
 
+from realtime.frames import Image
+from realtime.keys import key_of
 from realtime.puppet import Picture
 from realtime.recording import VideoFile
 from realtime.virtual_camera import VirtualCamera
@@ -124,13 +127,23 @@ class Nowhere:
 
 
 class Window:
-    """A window on the screen; Esc, q or its cross end the show."""
+    """A window on the screen: the picture, large enough to read, and what is written over it.
+
+    Attributes:
+        pressed: takes the name of each key that is pressed in it.
+        draw: gives what to show, u8 [H,W,3] RGB, of a copy of the picture.
+    """
 
     label, size, fps = "window", None, None
+    _HIGH = 512  # px at least, as shown
+    pressed: Callable[[str], None]
+    draw: Callable[[Image], Image]
 
     def __init__(self) -> None:
         """Raises UserError where there is no display: the GUI library would end the process."""
         self.done, self._open = False, False
+        self.pressed, self.draw = (lambda key: None), (lambda pixels: pixels)
+        self._shape: tuple[int, ...] = ()
         if sys.platform == "linux" and not _answers(os.environ.get("DISPLAY", "")):
             raise UserError(
                 "there is no display to open a window on: "
@@ -140,7 +153,6 @@ class Window:
     def open(self, width: int, height: int, fps: float) -> None:
         try:
             cv2.namedWindow(TITLE, _WINDOW)
-            cv2.resizeWindow(TITLE, max(width, 512), max(height, 512 * height // width))
         except cv2.error as error:
             raise UserError(
                 "this OpenCV cannot open windows: run `pip install --force-reinstall "
@@ -149,10 +161,16 @@ class Window:
         self._open = True
 
     def send(self, picture: Picture) -> None:
-        cv2.imshow(TITLE, picture.pixels[:, :, ::-1])
-        key = cv2.waitKey(1) & 0xFF
-        closed = cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1
-        self.done = self.done or closed or key in (27, ord("q"))
+        shown = self.draw(_enlarged(picture.pixels, self._HIGH))
+        if shown.shape != self._shape:
+            self._shape = shown.shape
+            cv2.resizeWindow(TITLE, shown.shape[1], shown.shape[0])
+        cv2.imshow(TITLE, cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))
+        code = cv2.waitKey(1)
+        key = key_of(code & 0xFF) if code >= 0 else None
+        if key is not None:
+            self.pressed(key)
+        self.done = self.done or cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1
 
     def close(self, keep: bool) -> None:
         if self._open:
@@ -160,6 +178,15 @@ class Window:
             with suppress(cv2.error):  # the user was quicker
                 cv2.destroyWindow(TITLE)
                 cv2.waitKey(1)
+
+
+def _enlarged(pixels: Image, high: int) -> Image:
+    """A copy of u8 [H,W,3], at least so high."""
+    height, width = pixels.shape[:2]
+    if height >= high:
+        return pixels.copy()
+    size = (round(width * high / height), high)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _answers(display: str) -> bool:

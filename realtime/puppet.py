@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from engines import Overlapping
+from realtime.calibration import Phase
+from realtime.controls import State
 from realtime.expression import Expression
 from realtime.frames import Image
+from realtime.identity import Identity
 from realtime.models import Model
 from realtime.state import FaceState, FaceStateMachine
 from realtime.stats import Stats
-from reenact.avatar import Avatar, check_fits
 from reenact.spaces import add_deformation, deformation_count, style_count
 
 Vector = npt.NDArray[np.float32]
@@ -57,7 +59,7 @@ def card(text: str, width: int, height: int, time_s: float) -> Picture:
 
 
 class Puppet:
-    """An avatar on its strings: crop in, picture out, once per frame.
+    """Avatars on their strings: crop in, picture of one of them out, once per frame.
 
     Attributes:
         width, height: of its pictures, px.
@@ -68,30 +70,31 @@ class Puppet:
     def __init__(
         self,
         model: Model,
-        avatar: Avatar,
+        identity: Identity,
         stats: Stats,
         expression: Expression,
         calibrated: Callable[[Vector], None] = lambda neutral: None,
     ) -> None:
-        """Set the avatar up.
+        """Set the avatars up.
 
         Args:
             model: its engines.
-            avatar: made for this model's generator.
+            identity: of avatars made for this model's generator.
             stats: takes the times of encode, smooth, add and render.
             expression: how the driver is followed.
             calibrated: takes a neutral face f32 [D] that was just found, to keep it.
 
         Raises:
-            UserError: the avatar belongs to another generator.
+            UserError: an avatar belongs to another generator.
         """
         self._dims = model.info.dims
-        check_fits(avatar, model.info.fingerprint, style_count(self._dims))
+        identity.check_fits(model.info.fingerprint, style_count(self._dims))
         self.width = self.height = model.resolution
         self.crop, self.faces = model.info.crop, 0
-        self._model, self._avatar, self._stats = model, avatar, stats
+        self._model, self._identity, self._stats = model, identity, stats
         self._expression, self._calibrated = expression, calibrated
         self._machine = FaceStateMachine()
+        self._paused, self._calibrations = False, 0
         self._neutral: Vector = np.zeros(deformation_count(self._dims), np.float32)
         self._shown = self._from = self._neutral
         self._ahead_s: float | None = None  # time of the picture that is being drawn
@@ -100,6 +103,22 @@ class Puppet:
     def state(self) -> FaceState:
         """Whether a face is followed."""
         return self._machine.state
+
+    def countdown(self, time_s: float) -> float | None:
+        """Seconds until calibration looks at the face, 0 while it does; None: it is not at it."""
+        calibrator = self._expression.calibrator
+        if calibrator.phase is Phase.IDLE:
+            return None
+        return calibrator.left_s(time_s) if calibrator.phase is Phase.COUNTDOWN else 0.0
+
+    def obey(self, state: State) -> None:
+        """Do from now on what the user wants; costs nothing while that does not change."""
+        self._identity.choose(state.avatar, state.strengths)
+        self._expression.follow(state.taste)
+        self._paused = state.paused
+        if state.calibrations != self._calibrations:
+            self._calibrations = state.calibrations
+            self._expression.calibrator.start()
 
     def drive(self, crop: Image | None, time_s: float) -> Picture:
         """Do what the face does.
@@ -119,7 +138,7 @@ class Puppet:
         """
         self._follow(crop, time_s)
         before = self.last_ahead()
-        self._engine_ahead().start(self._styles()[None])
+        self._engine_ahead().start(self._styles(time_s)[None])
         self._ahead_s = time_s
         return before
 
@@ -137,6 +156,9 @@ class Puppet:
         return card(text, self.width, self.height, time_s)
 
     def _follow(self, crop: Image | None, time_s: float) -> None:
+        if self._paused:
+            self._machine.pause(time_s)
+            return
         before = self._machine.state
         state = self._machine.update(crop is not None, time_s)
         if state is not before:
@@ -162,12 +184,12 @@ class Puppet:
             self._calibrated(found)
         return shown
 
-    def _styles(self) -> Vector:
+    def _styles(self, time_s: float) -> Vector:
         with self._stats.stage("add"):
-            return add_deformation(self._dims, self._avatar.styles, self._shown)
+            return add_deformation(self._dims, self._identity.styles(time_s), self._shown)
 
     def _render(self, time_s: float) -> Picture:
-        styles = self._styles()
+        styles = self._styles(time_s)
         with self._stats.stage("render"):
             return Picture(_MAKER, self._model.render(styles[None])[0], time_s)
 

@@ -74,6 +74,7 @@ def resolve(
         given.get("profile") or environment.get("REENACT_PROFILE") or table.pop("profile", None)
     )
     table.pop("profile", None)
+    keys = _keys(table, "the settings file")
     settable = {name: action for name, action in actions.items() if name not in _ONCE}
     layers = [
         ("default", {name: action.default for name, action in actions.items()}),
@@ -85,6 +86,10 @@ def resolve(
     settled: dict[str, Setting] = {}
     for source, values in layers:
         settled |= {name: Setting(value, source) for name, value in values.items()}
+    own = _keys(dict(profiles.get(wanted, {})), f"the profile {wanted}") if wanted else {}
+    settled["keys"] = Setting(
+        keys | own, f"profile {wanted}" if own else "file" if keys else "default"
+    )
     return settled
 
 
@@ -101,6 +106,8 @@ def table(settings: Mapping[str, Setting]) -> str:
 def _shown(value: Any) -> str:
     if value is None or value == []:
         return "-"
+    if isinstance(value, dict):
+        return ", ".join(f"{action}: {key}" for action, key in value.items()) or "-"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
@@ -141,14 +148,26 @@ def _profile(
     if not isinstance(profiles, dict) or not all(isinstance(p, dict) for p in profiles.values()):
         raise UserError("'profiles' in the settings file must hold tables: [profiles.stream]")
     for name, values in profiles.items():  # also those not used today: a typo is a typo
-        _checked(actions, values, f"the profile {name}")
+        _checked(actions, _without_keys(values), f"the profile {name}")
     if wanted is None:
         return {}
     if wanted not in profiles:
         near = _nearest(wanted, profiles)
         names = ", ".join(profiles) or "none"
         raise UserError(f"there is no profile {wanted!r}: {near}the settings file has {names}")
-    return _checked(actions, profiles[wanted], f"the profile {wanted}")
+    return _checked(actions, _without_keys(profiles[wanted]), f"the profile {wanted}")
+
+
+def _keys(table: dict[str, Any], where: str) -> dict[str, str]:
+    """Take [keys] out of a table: keys by action (`realtime.keys` knows which there are)."""
+    keys = table.pop("keys", {})
+    if isinstance(keys, dict) and all(isinstance(key, str) for key in keys.values()):
+        return keys
+    raise UserError(f"'keys' in {where} must be a table of keys by action: [keys] record = \"o\"")
+
+
+def _without_keys(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in table.items() if name != "keys"}
 
 
 def _checked(

@@ -21,9 +21,12 @@ class OneEuro:
     _USUAL_S = 10.0
 
     def __init__(self, cutoff_hz: float, per_speed: float) -> None:
+        self.tune(cutoff_hz, per_speed)
+        self._time_s: float | None = None
+
+    def tune(self, cutoff_hz: float, per_speed: float) -> None:
         """`cutoff_hz`: at rest; `per_speed`: Hz more for each usual size per second."""
         self._cutoff_hz, self._per_speed = cutoff_hz, per_speed
-        self._time_s: float | None = None
 
     def __call__(self, value: Vector, time_s: float) -> Vector:
         """The smoothed value at a time; of two values at one time the first counts."""

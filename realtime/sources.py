@@ -34,6 +34,11 @@ class Source(Protocol):
         """Frames of the input that nobody will see."""
         ...
 
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the input now, in words; None: nothing."""
+        ...
+
     def take(self, timeout_s: float) -> Frame | None:
         """The next frame, None when there was none in time.
 
@@ -50,7 +55,7 @@ class Source(Protocol):
 class EveryFrame:
     """Gives each frame of a file exactly once, however long the rest takes."""
 
-    drops = 0
+    drops, trouble = 0, None
 
     def __init__(self, reader: Reader, stats: Stats) -> None:
         self._reader, self._stats = reader, stats
@@ -78,10 +83,12 @@ class Feed(Protocol):
     Attributes:
         fps: the input's own rate.
         late: frames passed over because their time was gone.
+        trouble: what is wrong with it now, in words.
     """
 
     fps: float
     late: int
+    trouble: str | None
 
     def run(self, put: Callable[[Frame], None], leaving: threading.Event) -> None:
         """Hand over frame by frame until the input ends or `leaving` is set."""
@@ -109,6 +116,7 @@ class CameraFeed:
         self._reader, self._again, self._stats, self._note = reader, again, stats, note
         self.fps = reader.fps
         self._health = CameraHealth(reader.fps)
+        self.trouble: str | None = None
         self._said: str | None = None
         self._index = 0
 
@@ -144,6 +152,7 @@ class CameraFeed:
 
     def _tell(self, sentence: str | None) -> None:
         """Say it, once until it changes."""
+        self.trouble = sentence
         if sentence is not None and sentence != self._said:
             self._note(sentence)
         self._said = sentence or self._said
@@ -151,6 +160,8 @@ class CameraFeed:
 
 class FileFeed:
     """Plays a file at its own rate: what is late by more than one frame is passed over."""
+
+    trouble: str | None = None
 
     def __init__(
         self,
@@ -211,6 +222,10 @@ class Live:
     @property
     def drops(self) -> int:
         return self._feed.late + self._mailbox.drops
+
+    @property
+    def trouble(self) -> str | None:
+        return self._feed.trouble
 
     def take(self, timeout_s: float) -> Frame | None:
         try:

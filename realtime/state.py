@@ -52,6 +52,11 @@ class FaceStateMachine:
         self.progress = self._progress(time_s)
         return self.state
 
+    def pause(self, time_s: float) -> None:
+        """Hold at a time, whatever is seen; the face that is there afterwards is eased back to."""
+        self._enter(FaceState.HOLD, time_s - self.RETURN_S)
+        self.progress = 0.0
+
     def _see(self, time_s: float) -> None:
         if self.state is not FaceState.TRACK:
             # A pause begins with HOLD; before the first face there was nothing to ease from.

@@ -104,6 +104,7 @@ class ScriptedSource:
     fps: float = 25.0
     drops: int = 0
     closed: int = 0
+    trouble: str | None = None
 
     def __post_init__(self) -> None:
         self._left = iter(self.script)

@@ -28,6 +28,7 @@ from engines.passport import passport_file, read_passport
 from engines.tensorrt_build import build
 from engines.tensorrt_engine import TensorRtEngine, TensorRtRtxEngine
 from realtime.expression import Expression, Taste
+from realtime.identity import Identity
 from realtime.models import Model
 from realtime.puppet import Puppet
 from realtime.stats import Stats
@@ -136,7 +137,9 @@ def test_a_puppet_draws_ahead(folder: Path, render: TensorRtEngine) -> None:
     thumbnail = np.zeros((8, 8, 3), np.uint8)
     avatar = Avatar("A", identity, styles(1)[0], thumbnail, info.fingerprint, "CC0-1.0", "nobody")
     crops = [np.full((64, 64, 3), 40 * k, np.uint8) for k in range(5)]
-    one, other = (Puppet(model, avatar, Stats(), Expression(Taste(0.0), None)) for _ in range(2))
+    one, other = (
+        Puppet(model, Identity([avatar]), Stats(), Expression(Taste(0.0), None)) for _ in range(2)
+    )
     expected = [one.drive(crop, k / 25).pixels for k, crop in enumerate(crops)]
     assert isinstance(render, Overlapping)
     got = [other.drive_ahead(crop, k / 25) for k, crop in enumerate(crops)] + [other.last_ahead()]

@@ -8,6 +8,7 @@ import pytest
 from live_fakes import Recorder
 
 from realtime.canvas import GREEN, PLAIN, Placed, backdrop, covering
+from realtime.controls import State
 from realtime.frames import Image
 from realtime.puppet import _MAKER, Picture
 from realtime.stats import Stats
@@ -23,7 +24,9 @@ def thumbnail() -> Image:
 def shown(text: str, size: tuple[int, int], mirror: bool = False) -> Image:
     """A grey avatar with a white left edge, on a canvas."""
     recorder, stats = Recorder(), Stats()
-    output = Placed(recorder, backdrop(text, thumbnail()), stats, size, mirror)
+    output = Placed(
+        recorder, [backdrop(text, thumbnail())], stats, lambda: State(mirror=mirror), size
+    )
     output.open(32, 32, 25.0)
     assert recorder.opened == (*size, 25.0)
     pixels = np.full((32, 32, 3), 128, np.uint8)

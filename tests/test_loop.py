@@ -21,8 +21,10 @@ from live_fakes import (
     frame,
 )
 
+from realtime.controls import Controls, State
 from realtime.expression import Expression, Taste
 from realtime.frames import Frame
+from realtime.identity import Identity
 from realtime.live import Limits, Show
 from realtime.models import Model
 from realtime.outputs import Output
@@ -47,11 +49,16 @@ class Stage:
         self.recorder = Recorder()
         self.model = model or a_model()
         self.source = ScriptedSource(script)
-        self.puppet = Puppet(self.model, an_avatar(), self.stats, Expression(Taste(0.0), None))
+        self.puppet = Puppet(
+            self.model, Identity([an_avatar()]), self.stats, Expression(Taste(0.0), None)
+        )
+        self.controls = Controls(State(taste=Taste(0.0)))
         self.stop = threading.Event()
         everything = [self.recorder, *outputs]
         faces = ScriptedFaces(seen)
-        self.show = Show(self.source, faces, self.puppet, everything, self.stats, ahead)
+        self.show = Show(
+            self.source, faces, self.puppet, everything, self.stats, self.controls, ahead=ahead
+        )
 
     def run(self, frames: int | None = None, seconds: float | None = None) -> list[int]:
         self.show.run(Limits(frames, seconds), self.stop, self.clock)
@@ -142,7 +149,7 @@ def test_a_silent_input_lets_the_avatar_go_neutral() -> None:
     stage = Stage([], clock=clock)
     stage.source = Silent([frame(0, level=255), *[None] * 5])
     faces = ScriptedFaces([0])
-    Show(stage.source, faces, stage.puppet, [stage.recorder], stage.stats).run(
+    Show(stage.source, faces, stage.puppet, [stage.recorder], stage.stats, stage.controls).run(
         Limits(), stage.stop, clock
     )
     levels = [int(pixels[0, 0, 0]) for pixels in stage.recorder.pixels]
@@ -177,6 +184,15 @@ def test_it_stops_when_told_to_and_when_a_window_is_closed() -> None:
     stage.stop.set()
     assert stage.run() == []
     assert Stage([frame(k) for k in range(9)], outputs=[Recorder(done=True)]).run() == []
+    assert Stage([frame(k) for k in range(9)], outputs=[Closed()]).run(seconds=99.0) == [GREY]
+
+
+class Closed(Recorder):
+    """A window that its user closes after the first picture."""
+
+    def send(self, picture: Picture) -> None:
+        super().send(picture)
+        self.done = True
 
 
 @pytest.mark.parametrize("where", ["source", "engine", "output"])
@@ -202,7 +218,14 @@ def test_every_output_gets_the_card_though_the_first_is_broken() -> None:
             raise OSError("the cable is out")
 
     stage = Stage([frame(0)])
-    show = Show(stage.source, ScriptedFaces([]), stage.puppet, [Broken(), stage.recorder], Stats())
+    show = Show(
+        stage.source,
+        ScriptedFaces([]),
+        stage.puppet,
+        [Broken(), stage.recorder],
+        Stats(),
+        stage.controls,
+    )
     with pytest.raises(OSError, match="cable"):
         show.run(Limits(), stage.stop)
     assert len(stage.recorder.pixels) == 1
@@ -224,7 +247,7 @@ def test_latency_is_from_capture_to_sent_and_stages_are_timed() -> None:
 
     stage = Stage([], outputs=[Slow()], clock=clock)
     source = Timed([frame(k) for k in range(1, 51)], drops=7)
-    show = Show(source, ScriptedFaces([]), stage.puppet, [Slow()], stage.stats)
+    show = Show(source, ScriptedFaces([]), stage.puppet, [Slow()], stage.stats, stage.controls)
     show.run(Limits(50), stage.stop, clock)
     report = stage.stats.report(source.drops)
     assert report["latency_ms"] == pytest.approx({"p50": 20, "p95": 20, "p99": 20})

@@ -5,6 +5,7 @@ The camera is poisoned: every pixel of it has one colour that neither the avatar
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,16 +24,25 @@ from live_fakes import (
 )
 
 import realtime.app
+import realtime.options
+from realtime import outputs
 from realtime.app import Options
 from realtime.app import run as run_app
 from realtime.canvas import Placed, backdrop
+from realtime.controls import ACTIONS, HUD, Cast, Controls, State
 from realtime.expression import Expression, Taste
 from realtime.frames import Frame, Image
+from realtime.hud import Hud, Scene
+from realtime.identity import Identity
+from realtime.keys import KeyMap
 from realtime.live import Limits, Show
+from realtime.outputs import Output, Window
+from realtime.pacing import Aside
 from realtime.puppet import Puppet
 from realtime.recording import VideoFile
 from realtime.state import FaceState
 from realtime.stats import Stats
+from realtime.switched import Switched, recording_file
 from reenact.face import Box, FaceFinder
 
 POISON = np.array([255, 0, 255], np.uint8)
@@ -44,8 +54,8 @@ def poisoned(index: int) -> Frame:
 
 def carries_poison(image: Image) -> bool:
     """Whether any pixel comes near the colour; h264 and chroma subsampling move it by far less."""
-    distance = np.abs(image.astype(int) - POISON).max(axis=-1)
-    return bool((distance < 60).any())
+    red, green, blue = np.moveaxis(image, -1, 0)
+    return bool(((red > 255 - 60) & (green < 60) & (blue > 255 - 60)).any())
 
 
 class Watching(Puppet):
@@ -70,15 +80,18 @@ def run(
 ) -> tuple[Recorder, Watching, BaseException | None]:
     """A show to its end or error, into a recorder and a real file, which is kept either way."""
     stats, recorder = Stats(), Recorder()
-    puppet = Watching(a_model(fails_at), an_avatar(), stats, Expression(Taste(0.5), None))
-    behind = backdrop("blur", an_avatar().thumbnail)
+    puppet = Watching(
+        a_model(fails_at), Identity([an_avatar()]), stats, Expression(Taste(0.5), None)
+    )
+    behind = [backdrop("blur", an_avatar().thumbnail)]
+    controls = Controls(State(mirror=True))
     file, shown = (
-        Placed(output, behind, stats, size, mirror=True)
+        Placed(output, behind, stats, lambda: controls.now, size)
         for output in (VideoFile(path, None), recorder)
     )
     file.open(puppet.width, puppet.height, 25.0)
     shown.open(puppet.width, puppet.height, 25.0)
-    show = Show(ScriptedSource(script), ScriptedFaces(seen), puppet, [shown, file], stats)
+    show = Show(ScriptedSource(script), ScriptedFaces(seen), puppet, [shown, file], stats, controls)
     error: BaseException | None = None
     try:
         show.run(Limits(), threading.Event(), Clock(10.0))
@@ -136,6 +149,79 @@ def test_not_when_the_camera_is_pulled_out(tmp_path: Path) -> None:
     assert not any(map(carries_poison, everything_shown(recorder, tmp_path / "out.mp4")))
 
 
+ALL = [action for action in ACTIONS if action != "quit"]
+TOGETHER = {
+    "pause": ["pause"],
+    "blank": ["blank"],
+    "switching": ["next-avatar"],
+    "fading, mirrored": ["avatar-2", "mirror", "mirror-driver"],
+    "the keys listed": ["help"],
+    "calibrating": ["calibrate", "relative"],
+    "recording": ["record"],
+    "virtual camera": ["camera"],
+    "all of them": ALL,
+}
+
+
+def window(seen: list[Image], monkeypatch: pytest.MonkeyPatch) -> Window:
+    """A window of which everything that would be on the screen is kept, u8 [H,W,3] RGB."""
+    for name in ("namedWindow", "resizeWindow", "destroyWindow"):
+        monkeypatch.setattr(outputs.cv2, name, lambda *words: None)
+    monkeypatch.setattr(outputs.cv2, "waitKey", lambda wait: -1)
+    monkeypatch.setattr(outputs.cv2, "getWindowProperty", lambda *words: 1.0)
+    monkeypatch.setattr(outputs.cv2, "imshow", lambda title, image: seen.append(image[..., ::-1]))
+    monkeypatch.setattr(outputs, "_answers", lambda display: True)
+    return Window()
+
+
+@pytest.mark.parametrize("acts", TOGETHER.values(), ids=list(TOGETHER))
+def test_with_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, acts: list[str]) -> None:
+    """Keys at random moments; the face comes and goes; everything is shown and recorded."""
+    random, stats, scene = np.random.default_rng(7), Stats(Clock(0.0)), Scene()
+    people = [an_avatar(), replace(an_avatar(), name="other")]
+    controls = Controls(State(hud=HUD.index("all")), Cast(["one", "other"]))
+    puppet = Puppet(a_model(), Identity(people, fade_s=0.3), stats, Expression(Taste(), None))
+    behind = [backdrop("blur", avatar.thumbnail) for avatar in people]
+    on_screen: list[Image] = []
+    cameras: list[Recorder] = []
+
+    def placed(output: Output, swap: bool = False) -> Placed:
+        return Placed(output, behind, stats, lambda: controls.now, (64, 64), swap)
+
+    def camera() -> Placed:
+        cameras.append(Recorder())
+        return placed(cameras[-1])
+
+    def recording() -> Aside:
+        return Aside(placed(VideoFile(recording_file(tmp_path), None)))
+
+    shown = window(on_screen, monkeypatch)
+    shown.draw = Hud(
+        scene, lambda: controls.now, stats.recent, [("render", "CPU")], KeyMap().lines(), Clock()
+    ).draw
+    whole = [placed(shown, swap=True)]
+    whole += [Switched("camera", camera, controls), Switched("recording", recording, controls)]
+
+    def script() -> Iterator[Frame]:
+        for index in range(120):
+            if random.random() < 0.2:
+                controls.act(acts[random.integers(len(acts))])
+            yield poisoned(index)
+
+    faces = ScriptedFaces([*range(10, 40), *range(60, 110)])
+    show = Show(ScriptedSource(script()), faces, puppet, whole, stats, controls, scene)
+    for output in whole:
+        output.open(puppet.width, puppet.height, 25.0)
+    show.run(Limits(), threading.Event(), Clock(0.0))
+    for output in whole:
+        output.close(keep=True)
+    recorded = [image for file in tmp_path.glob("*.mp4") for image in read_video(file)]
+    sent = [image for camera in cameras for image in camera.pixels]
+    assert len(on_screen) == 120
+    assert bool(recorded) is ("record" in acts) and bool(sent) is ("camera" in acts)
+    assert not any(map(carries_poison, [*on_screen, *recorded, *sent]))
+
+
 def test_an_output_does_not_take_a_frame(tmp_path: Path) -> None:
     file = VideoFile(tmp_path / "out.mp4", None)
     file.open(128, 96, 25.0)
@@ -153,7 +239,7 @@ def test_not_in_the_whole_app(
     looks = iter([None, *[Box(64, 48, 40)] * 6, *[None] * 99])
     monkeypatch.setattr(FaceFinder, "find_near", lambda self, image: None)
     monkeypatch.setattr(FaceFinder, "find_anywhere", lambda self, image: next(looks, None))
-    monkeypatch.setattr(realtime.app, "starter_avatars", lambda: {"t": avatar_file(tmp_path)})
+    monkeypatch.setattr(realtime.options, "starter_avatars", lambda: {"t": avatar_file(tmp_path)})
     model = a_model()
     options = Options(str(film), [str(tmp_path / "out.mp4")], every_frame=every_frame)
     report = run_app(options, lambda line: None, lambda backend, threads: model)

@@ -8,6 +8,7 @@ from live_fakes import CROP, DIMS, GREY, FakeEncode, a_model, an_avatar
 
 from realtime.expression import Expression, Taste
 from realtime.frames import Image
+from realtime.identity import Identity
 from realtime.puppet import Picture, Puppet, card, placed
 from realtime.state import FaceState
 from realtime.stats import Stats
@@ -15,7 +16,7 @@ from reenact.errors import UserError
 
 
 def a_puppet(smooth: float = 0.0) -> Puppet:
-    return Puppet(a_model(), an_avatar(), Stats(), Expression(Taste(smooth), None))
+    return Puppet(a_model(), Identity([an_avatar()]), Stats(), Expression(Taste(smooth), None))
 
 
 def crop(level: int) -> Image:
@@ -42,7 +43,7 @@ def test_it_does_what_the_face_does() -> None:
 def test_the_encoder_sees_the_crop_as_it_is() -> None:
     model = a_model()
     image = np.arange(CROP * CROP * 3, dtype=np.int64).reshape(CROP, CROP, 3).astype(np.uint8)
-    Puppet(model, an_avatar(), Stats(), Expression(Taste(), None)).drive(image, 0.0)
+    Puppet(model, Identity([an_avatar()]), Stats(), Expression(Taste(), None)).drive(image, 0.0)
     assert isinstance(model.encode, FakeEncode)
     assert (model.encode.seen[0] == image).all()
 
@@ -90,7 +91,7 @@ def test_only_the_first_ten_convolutions_are_deformed() -> None:
     model, seen = a_model(), []
     render = model.render
     spy = replace(model, render=_Spy(render, seen))
-    Puppet(spy, an_avatar(), Stats(), Expression(Taste(), None)).drive(crop(255), 0.0)
+    Puppet(spy, Identity([an_avatar()]), Stats(), Expression(Taste(), None)).drive(crop(255), 0.0)
     from reenact.spaces import deformed_layers
 
     expected = np.ones(render.input_shape[1], np.float32)
@@ -113,7 +114,7 @@ class _Spy:
 
 def test_a_foreign_avatar_is_refused() -> None:
     with pytest.raises(UserError, match="another generator"):
-        Puppet(a_model(), an_avatar("another"), Stats(), Expression(Taste(), None))
+        Puppet(a_model(), Identity([an_avatar("another")]), Stats(), Expression(Taste(), None))
 
 
 def test_nobody_else_makes_pictures() -> None:

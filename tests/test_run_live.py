@@ -17,6 +17,7 @@ import pytest
 from live_fakes import DIMS, a_model, an_avatar, avatar_file, read_video, write_video
 
 import realtime.app
+import realtime.options
 import run_live
 from realtime import cameras, outputs, readers, sources, virtual_camera
 from realtime.app import Options, run
@@ -60,7 +61,7 @@ def live(
     (tmp_path / "starter").mkdir()
     avatars = {"testa": avatar_file(tmp_path / "starter")}
     monkeypatch.setattr("reenact.avatar.STARTER_AVATARS", tmp_path / "starter")
-    monkeypatch.setattr(realtime.app, "starter_avatars", lambda: avatars)
+    monkeypatch.setattr(realtime.options, "starter_avatars", lambda: avatars)
 
     def live(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["run_live.py", *map(str, words)])
@@ -220,7 +221,7 @@ def test_ctrl_c_while_the_networks_load_ends_after_that(film: Path, tmp_path: Pa
         os.kill(os.getpid(), signal.SIGINT)
         return model
 
-    options = Options(str(film), [str(tmp_path / "o.mp4")], str(avatar_file(tmp_path)))
+    options = Options(str(film), [str(tmp_path / "o.mp4")], [str(avatar_file(tmp_path))])
     with pytest.raises(KeyboardInterrupt):
         run(options, pytest.fail, load)
     assert model.render.closed  # type: ignore[attr-defined]
@@ -232,7 +233,7 @@ def test_an_engine_that_fails_leaves_nothing(
     film: Path, tmp_path: Path, faces: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = a_model(fails_at=5)
-    monkeypatch.setattr(realtime.app, "starter_avatars", lambda: {"t": avatar_file(tmp_path)})
+    monkeypatch.setattr(realtime.options, "starter_avatars", lambda: {"t": avatar_file(tmp_path)})
     options = Options(str(film), [str(tmp_path / "o.mp4")], every_frame=True)
     with pytest.raises(RuntimeError, match="device is gone"):
         run(options, print, lambda backend, threads: model)
@@ -253,7 +254,7 @@ def test_a_camera_that_is_pulled_out_leaves_the_show_on(
 
     monkeypatch.setattr(realtime.app, "find_input", lambda text: what)
     monkeypatch.setattr(realtime.app, "open_input", open_once)
-    monkeypatch.setattr(realtime.app, "starter_avatars", lambda: {"t": avatar_file(tmp_path)})
+    monkeypatch.setattr(realtime.options, "starter_avatars", lambda: {"t": avatar_file(tmp_path)})
     options = Options("0", [str(tmp_path / "o.mp4")], seconds=1.2)
     report = run(options, print, lambda backend, threads: a_model())
     assert report["seconds"] >= 1.2, "neutral pictures go on"
@@ -279,7 +280,7 @@ def test_a_camera_stuck_in_its_driver_is_not_pulled_from_under_its_thread(
     reader = Stuck(cv2.VideoCapture(str(film)), None)
     monkeypatch.setattr(realtime.app, "find_input", lambda text: what)
     monkeypatch.setattr(realtime.app, "open_input", lambda what, size: reader)
-    monkeypatch.setattr(realtime.app, "starter_avatars", lambda: {"t": avatar_file(tmp_path)})
+    monkeypatch.setattr(realtime.options, "starter_avatars", lambda: {"t": avatar_file(tmp_path)})
     monkeypatch.setattr(sources, "_LEAVE_S", 0.05)
     run(Options("0", ["none"], max_frames=1), print, lambda backend, threads: a_model())
     assert stuck.is_set() and not Stuck.closed
@@ -419,7 +420,7 @@ def test_a_film_without_a_face_is_played_with_a_note(live: Live, film: Path) -> 
 def test_a_copy_without_avatars_says_so(
     live: Live, film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(realtime.app, "starter_avatars", dict)
+    monkeypatch.setattr(realtime.options, "starter_avatars", dict)
     code, _, err = live("--input", film, "--output", "none")
     assert code == 2 and "came without avatars" in err
 

@@ -130,6 +130,7 @@ def test_the_table_shows_value_and_source(parser: argparse.ArgumentParser, file:
     assert [line.split() for line in lines] == [
         ["avatar", "ada", "file"],
         ["every-frame", "True", "file"],
+        ["keys", "-", "default"],
         ["output", "vcam,", "window", "file"],
         ["smooth", "0.1", "file"],
     ]

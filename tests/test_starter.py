@@ -59,7 +59,7 @@ def driven(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Video]:
     for name in NAMES[:2]:
         file = folder / f"{name}.mp4"
         show = Options(
-            "demo", [str(file)], name, backend="onnxruntime", max_frames=150, every_frame=True
+            "demo", [str(file)], [name], backend="onnxruntime", max_frames=150, every_frame=True
         )
         report = run(show, lambda line: None)
         assert report["frames"] == 150
