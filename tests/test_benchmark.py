@@ -9,6 +9,7 @@ import pytest
 from live_fakes import DIMS, a_model, avatar_file, write_video
 
 import realtime.app
+import realtime.options
 from engines import limits
 from realtime import benchmark, cameras
 from realtime.app import run
@@ -22,7 +23,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     film = write_video(tmp_path / "film.mp4", [np.full((64, 96, 3), 90, np.uint8)] * 9)
     avatars = {"testa": avatar_file(tmp_path)}
     monkeypatch.setattr(cameras, "DEMO", film)
-    monkeypatch.setattr(realtime.app, "starter_avatars", lambda: avatars)
+    monkeypatch.setattr(realtime.options, "starter_avatars", lambda: avatars)
     monkeypatch.setattr(FaceFinder, "find_near", lambda self, image: Box(48, 32, 30))
     load = lambda backend, threads: a_model()  # noqa: E731
     monkeypatch.setattr(benchmark, "load_model", load)
