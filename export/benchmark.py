@@ -11,7 +11,7 @@ import platform
 import statistics
 import sys
 import time
-from argparse import ArgumentDefaultsHelpFormatter, Namespace
+from argparse import Namespace
 from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
@@ -31,7 +31,7 @@ from export.cards import CARDS, picture_ms
 from export.layer_times import layer_times
 from export.random_weights import config_f
 from export.rounds import Times, interleaved, ratio
-from export.work import gmacs, render_steps
+from export.work import graph_gmacs, render_steps
 from export.write import shown
 from reenact.errors import CommandLine, UserError, exit_on_user_error
 from reenact.spaces import Dims
@@ -93,13 +93,10 @@ def _timed(words: str, tasks: list[Task], options: Namespace) -> dict[str, Times
 
 
 def _profile(folder: Path, options: Namespace) -> dict[str, Any]:
-    dims = dims_of(folder)
-    steps = render_steps(dims)
-    wide = [step for step in steps if not step.name.endswith((".fir", ".torgb"))]
     return {
         "model": folder.name,
-        "size": dims.resolution,
-        "convolution_gmac": round(gmacs(wide), 4),
+        "size": dims_of(folder).resolution,
+        "convolution_gmac": round(graph_gmacs(folder / "render.onnx", only_wide=True), 4),
         "kernels": layer_times(folder, min(options.rounds, _PROFILED), options.threads),
     }
 
@@ -192,17 +189,31 @@ def _arguments() -> Namespace:
         "python -m export.benchmark",
         description="Time the engines against one another, an ordinary port of StyleGAN2 and the "
         "limit of this machine. Without folders: the starter at 256 px, config-F with random "
-        "weights at the other sizes.",
-        formatter_class=ArgumentDefaultsHelpFormatter,
+        "weights at the other sizes. Prints tables in Markdown.",
     )
     add = parser.add_argument
     add("folders", type=Path, nargs="*", help="model folders to time instead")
-    add("--size", type=int, nargs="+", choices=SIZES, default=list(SIZES), metavar="PX", help="px")
-    add("--precision", nargs="+", choices=("fp32", "fp16", "bf16"), default=["fp32"], help="graphs")
+    add(
+        "--size",
+        type=int,
+        nargs="+",
+        choices=SIZES,
+        default=list(SIZES),
+        metavar="PX",
+        help="sides of the picture (default: 256 512 1024)",
+    )
+    add(
+        "--precision",
+        nargs="+",
+        choices=("fp32", "fp16", "bf16"),
+        default=["fp32"],
+        metavar="TYPE",
+        help="of the graphs: fp32, fp16, bf16 (default: fp32)",
+    )
     add("--backend", nargs="+", metavar="NAME", help="engines (default: all that are installed)")
-    add("--rounds", type=int, default=40, metavar="N", help="for each size, at most")
-    add("--seconds", type=float, default=60.0, metavar="S", help="for each size, about")
-    add("--threads", type=int, metavar="N", help="CPU threads")
+    add("--rounds", type=int, default=40, metavar="N", help="a size, at most (default: 40)")
+    add("--seconds", type=float, default=60.0, metavar="S", help="a size, about (default: 60)")
+    add("--threads", type=int, metavar="N", help="CPU threads (default: as the app's)")
     add("--calculated", action="store_true", help="only the calculated table; measure nothing")
     add("--json", type=Path, metavar="FILE", help="write the report there too")
     return parser.parse_args()

@@ -11,8 +11,9 @@ from export.layer_times import KINDS
 def tables(report: dict[str, Any]) -> str:
     """Everything, for docs/benchmarks.md."""
     parts = [machine(report), engine_table(report["rows"]), *limits(report["limits"])]
-    parts += [line for entry in report["against_port"] for line in [against_port(entry)]]
+    parts += [against_port(entry) for entry in report["against_port"]]
     parts += [layer_table(entry, report["rows"]) for entry in report["layers"]]
+    parts += ["; ".join(f"{kind}: {what}" for kind, what in KINDS.items()) + "."]
     parts += [f"Left out: {what}: {why}" for what, why in report["left_out"].items()]
     return "\n\n".join([*parts, card_table(report["calculated"])])
 
@@ -29,10 +30,20 @@ def machine(report: dict[str, Any]) -> str:
 
 def engine_table(rows: Iterable[dict[str, Any]]) -> str:
     """A line for each graph on each engine, beside the limit."""
-    heads = ("px", "graph", "engine", "GMAC", "median ms", "p95", "CPU ms", "GFLOP/s", "limit")
+    heads = (
+        "model, px",
+        "graph",
+        "engine",
+        "GMAC",
+        "median ms",
+        "p95",
+        "CPU ms",
+        "GFLOP/s",
+        "limit",
+    )
     lines = [
         (
-            entry["size"],
+            f"{entry['model']}, {entry['size']}",
             entry["graph"],
             f"{entry['backend']}, {entry['device']}",
             f"{entry['gmac']:.2f}",
@@ -65,8 +76,8 @@ def limits(entries: Iterable[dict[str, Any]]) -> list[str]:
 def against_port(entry: dict[str, Any]) -> str:
     """How much faster than the ordinary port, in one sentence."""
     return (
-        f"{entry['size']} px, {entry['backend']} ({entry['device']}): {entry['ratio']:.1f} times "
-        f"as fast as the ordinary port in fp32 (half of the rounds between "
+        f"{entry['model']}, {entry['size']} px, {entry['backend']} ({entry['device']}): "
+        f"{entry['ratio']:.1f} times as fast as the ordinary port in fp32 (half of the rounds between "
         f"{entry['low_quartile']:.1f} and {entry['high_quartile']:.1f}; by CPU time "
         f"{entry['cpu_ratio']:.1f})."
     )
@@ -80,20 +91,18 @@ def layer_table(profile: dict[str, Any], rows: Iterable[dict[str, Any]]) -> str:
     total = {kind: sum(at[kind] for at in times.values()) for kind in KINDS}
     whole = sum(total.values())
     lines = [
-        (f"{side} px" if side > 1 else "vectors", *_cells([*at.values(), sum(at.values())]))
+        (f"{side} px", *_cells([*at.values(), sum(at.values())]))
         for side, at in sorted(times.items())
     ]
     lines.append(("all", *_cells([*total.values(), whole])))
     lines.append(("share", *(f"{100 * ms / whole:.0f} %" for ms in [*total.values(), whole])))
-    title = (
-        f"Where the {profile['size']} px renderer's time goes in OpenVINO, ms by its own counters."
-    )
+    where = f"{profile['model']}, {profile['size']} px"
+    title = f"Where the renderer's time goes in OpenVINO, {where}, ms by its own counters."
     entries = (e for e in rows if (e["model"], e["backend"]) == (profile["model"], "openvino"))
     render = next((e for e in entries if e["graph"] == "render"), None)
     if render:
         title += " " + _rest(render, profile["convolution_gmac"], total)
-    words = "; ".join(f"{kind}: {what}" for kind, what in KINDS.items())
-    return "\n\n".join([title, _table(("feature map", *KINDS, "all"), lines), words + "."])
+    return "\n\n".join([title, _table(("feature map", *KINDS, "all"), lines)])
 
 
 def _rest(render: dict[str, Any], convolution_gmac: float, times: dict[str, float]) -> str:

@@ -70,7 +70,8 @@ def model_folder(size: int, precision: str) -> Path:
     """
     if (size, precision) == (STARTER_SIZE, "fp32"):
         return STARTER.parent
-    folder = BUILT / f"benchmark-{size}-{precision}"
+    name = "starter" if size == STARTER_SIZE else "config-F"
+    folder = BUILT / f"{name}-{size}-{precision}"
     if folder.is_dir():
         return folder
     print(f"making {folder}", file=sys.stderr)

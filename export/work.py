@@ -67,14 +67,24 @@ def gmacs(steps: list[Step]) -> float:
     return sum(step.macs for step in steps) / 1e9
 
 
-def graph_gmacs(path: Path) -> float:
-    """Multiply-accumulates of a graph's convolutions and matrix products, in 1e9, batch 1."""
-    model = onnx.shape_inference.infer_shapes(onnx.load(path))
-    graph = model.graph
+def graph_gmacs(path: Path, only_wide: bool = False) -> float:
+    """Multiply-accumulates of a graph's convolutions and matrix products, in 1e9, batch 1.
+
+    `only_wide`: only of the convolutions larger than 1x1 that mix channels.
+    """
+    graph = onnx.shape_inference.infer_shapes(onnx.load(path)).graph
     values = (*graph.input, *graph.value_info, *graph.output)
     shapes = {value.name: _shape(value) for value in values}
     shapes |= {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-    return sum(_macs(node, shapes) for node in graph.node) / 1e9
+    nodes = [node for node in graph.node if not only_wide or _is_wide(node, shapes)]
+    return sum(_macs(node, shapes) for node in nodes) / 1e9
+
+
+def _is_wide(node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]) -> bool:
+    if node.op_type not in ("Conv", "ConvTranspose"):
+        return False
+    groups = {entry.name: entry.i for entry in node.attribute}.get("group", 1)
+    return groups == 1 and shapes[node.input[1]][2] > 1
 
 
 def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
