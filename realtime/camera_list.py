@@ -3,8 +3,11 @@
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from realtime.cameras import OWN, Input, camera_names
+from realtime.frames import Image
+from realtime.health import CameraHealth
 from realtime.readers import Reader, open_input
 from reenact.errors import UserError
 
@@ -13,10 +16,34 @@ _WARM_UP = 3  # frames: the first ones come late, or from before
 _TRIED = 6  # numbers, where cameras have no names
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What came from a camera.
+
+    Attributes:
+        image: the last frame, u8 [H,W,3] RGB.
+        coding: how it was packed, e.g. MJPG.
+        fps: how many came a second.
+        complaint: what is wrong with it, in words (see `realtime.health`); None: nothing.
+    """
+
+    image: Image
+    coding: str
+    fps: float
+    complaint: str | None
+
+    def __str__(self) -> str:
+        height, width = self.image.shape[:2]
+        level = float(self.image.mean())
+        return (
+            f"{width}x{height} {self.coding} at {self.fps:.0f} fps, brightness {level:.0f} of 255"
+        )
+
+
 def describe_cameras(size: tuple[int, int]) -> Iterator[str]:
     """A line for each camera: path, name, and what came when `size` (px) was asked for."""
     found = False
-    for what in _candidates():
+    for what in candidates():
         try:
             reader = open_input(what, size)
         except UserError as error:
@@ -26,14 +53,16 @@ def describe_cameras(size: tuple[int, int]) -> Iterator[str]:
             continue
         found = True
         try:
-            yield f"{what.label}  {what.name or 'camera'}: {measured(reader)}"
+            found_here = measure(reader) or "opens, but gives no pictures"
+            yield f"{what.label}  {what.name or 'camera'}: {found_here}"
         finally:
             reader.close()
     if not found:
         yield "no camera is connected; try `python run_live.py --input demo`"
 
 
-def _candidates() -> Iterator[Input]:
+def candidates() -> Iterator[Input]:
+    """Every camera that may be there, but never our own virtual one."""
     if sys.platform != "linux":
         yield from (Input("camera", f"camera {k}", None, k) for k in range(_TRIED))
     for path, name in camera_names().items():
@@ -41,18 +70,17 @@ def _candidates() -> Iterator[Input]:
             yield Input("camera", str(path), path, name=name)
 
 
-def measured(reader: Reader) -> str:
-    """Size, coding, rate and brightness of what a camera gives."""
-    times, level, shape = [], 0.0, (0, 0)
+def measure(reader: Reader) -> Measured | None:
+    """Read a camera for a moment; None when next to nothing came."""
+    times: list[float] = []
+    image, complaint, health = None, None, CameraHealth(reader.fps)
     end_s = time.perf_counter() + _MEASURED_S
-    while time.perf_counter() < end_s:
-        image = reader.read()
-        if image is None:
-            break
+    while time.perf_counter() < end_s and (newest := reader.read()) is not None:
+        image = newest
         times.append(time.perf_counter())
-        level, shape = float(image.mean()), image.shape[:2]
+        complaint = health.see(image, times[-1])
     times = times[_WARM_UP:]
-    if len(times) < 2:
-        return "opens, but gives no pictures"
+    if image is None or len(times) < 2:
+        return None
     rate = (len(times) - 1) / (times[-1] - times[0])
-    return f"{shape[1]}x{shape[0]} {reader.coding} at {rate:.0f} fps, brightness {level:.0f} of 255"
+    return Measured(image, reader.coding, rate, complaint)

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from realtime import v4l2
 from realtime.cameras import camera_names, same_file
 from realtime.puppet import Picture
 from reenact.errors import UserError
@@ -73,8 +74,22 @@ class VirtualCamera:
                 "there is no virtual-camera driver on this machine: "
                 f"run `sudo apt install v4l2loopback-dkms && {_LOOPBACK}`"
             )
+        if any(_hangs(Path(device)) for device in self._candidates() if device):
+            return (
+                "the virtual camera's driver hangs: v4l2loopback 0.12.7 with exclusive_caps=1 can be "
+                f"written to only once; run `sudo modprobe -r v4l2loopback && {_LOOPBACK}`, and "
+                "see `python -m realtime.doctor --only 'virtual camera'` for a newer driver"
+            )
         what = self._device or "any virtual camera"
         return (
             f"cannot write to {what}{reason}: close the program that writes to it, or make the "
             f"camera anew with `sudo modprobe -r v4l2loopback && {_LOOPBACK}`"
         )
+
+
+def _hangs(device: Path) -> bool:
+    """Whether a device neither takes nor gives pictures: it is neither idle nor in use."""
+    try:
+        return not v4l2.capabilities(device) & (v4l2.CAPTURE | v4l2.OUTPUT)
+    except OSError:
+        return False
