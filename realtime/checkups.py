@@ -292,7 +292,11 @@ def _judged(report: dict[str, Any], backend: str) -> Finding:
 
 
 def _run(command: list[str], limit_s: float) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=limit_s)
+    """Run a command of ours; the keys that are pressed meanwhile are not for it."""
+    quiet = subprocess.DEVNULL
+    return subprocess.run(
+        command, cwd=ROOT, stdin=quiet, capture_output=True, text=True, timeout=limit_s
+    )
 
 
 def _last_line(text: str) -> str:
