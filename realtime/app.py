@@ -164,7 +164,7 @@ def _outputs(
         """On its canvas; live, in a thread of its own if it can have one."""
         window = isinstance(output, Window)
         swap = window and options.mirror_preview
-        whole = Placed(output, behind, stats, lambda: controls.now, size, swap)
+        whole = Placed(output, behind, stats, lambda: controls.now, size, swap, options.fade)
         if not live or window or isinstance(output, Nowhere):  # windows are the main thread's
             return whole
         return Aside(whole) if whole.fps is None else OnClock(whole)

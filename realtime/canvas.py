@@ -1,5 +1,6 @@
 """What stands around the avatar where an output's proportions are not a square's."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from realtime.controls import State
 from realtime.frames import Image
 from realtime.outputs import Output
 from realtime.puppet import Picture, card
+from realtime.smoothing import eased
 from realtime.stats import Stats
 from reenact.errors import UserError
 
@@ -72,6 +74,7 @@ class Placed:
         state: Callable[[], State],
         size: tuple[int, int] | None = None,
         swap: bool = False,
+        fade_s: float = 0.0,
     ) -> None:
         """Nothing is opened.
 
@@ -82,15 +85,18 @@ class Placed:
             state: what the user wants now.
             size: px; None: the output's own.
             swap: left for right once more than the user's `mirror` says.
+            fade_s: how long what is behind one avatar takes to become the next one's.
         """
         self.label, self.fps = output.label, output.fps
         self.size = size or output.size
         self.output, self._behind, self._stats = output, behind, stats
-        self._state, self._swap = state, swap
+        self._state, self._swap, self._fade_s = state, swap, fade_s
 
     def open(self, width: int, height: int, fps: float) -> None:
         self._width, self._height = self.size or (width, height)
-        self._choose(self._state().avatar)
+        self._avatar = self._state().avatar
+        self._still = self._before = self._covering(self._avatar)
+        self._begin_s = -math.inf
         self.output.open(self._width, self._height, fps)
         self.label = self.output.label
 
@@ -104,12 +110,20 @@ class Placed:
         if state.blank:
             return card("", self._width, self._height, picture.time_s)
         if state.avatar != self._avatar:
-            self._choose(state.avatar)
-        return picture.onto(self._still, state.mirror != self._swap)
+            self._before, self._begin_s = self._around(picture.time_s), picture.time_s
+            self._avatar, self._still = state.avatar, self._covering(state.avatar)
+        return picture.onto(self._around(picture.time_s), state.mirror != self._swap)
 
-    def _choose(self, avatar: int) -> None:
-        self._avatar = avatar
-        self._still = covering(self._behind[avatar], self._width, self._height)
+    def _around(self, time_s: float) -> Image:
+        """What is behind the avatar at a time; another's for a moment after a change."""
+        passed_s = time_s - self._begin_s
+        if passed_s >= self._fade_s:
+            return self._still
+        share = eased(passed_s / self._fade_s)
+        return np.asarray(cv2.addWeighted(self._still, share, self._before, 1 - share, 0), np.uint8)
+
+    def _covering(self, avatar: int) -> Image:
+        return covering(self._behind[avatar], self._width, self._height)
 
     @property
     def done(self) -> bool:

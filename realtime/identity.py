@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from realtime.smoothing import eased
 from reenact.avatar import Avatar, check_fits
 from reenact.edits import Edit, edited
 
@@ -62,7 +63,7 @@ class Identity:
         if passed_s >= self._fade_s:
             self._shown = self._goal
         else:
-            share = np.float32(0.5 - 0.5 * math.cos(math.pi * max(0.0, passed_s) / self._fade_s))
+            share = np.float32(eased(passed_s / self._fade_s))
             self._shown = self._from + share * (self._goal - self._from)
         return self._shown
 

@@ -1,4 +1,4 @@
-"""The One-Euro filter, for vectors."""
+"""The One-Euro filter, for vectors; and the way from one thing to another."""
 
 import math
 from typing import Any
@@ -51,6 +51,11 @@ class OneEuro:
     def forget(self) -> None:
         """Take the next value as it comes."""
         self._time_s = None
+
+
+def eased(part: float) -> float:
+    """How far something has gone after a part of its time: half a cosine, from 0 to 1."""
+    return 0.5 - 0.5 * math.cos(math.pi * min(max(part, 0.0), 1.0))
 
 
 def _share(cutoff_hz: float, passed_s: float) -> float:

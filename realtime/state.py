@@ -1,7 +1,8 @@
 """Is there a face to follow?  SEARCH -> TRACK -> HOLD -> NEUTRAL -> SEARCH."""
 
-import math
 from enum import Enum
+
+from realtime.smoothing import eased
 
 
 class FaceState(Enum):
@@ -69,7 +70,7 @@ class FaceStateMachine:
         if whole_s is None:
             return 0.0 if self.state is FaceState.HOLD else 1.0
         part = self._passed(time_s) / whole_s if whole_s > 0 else 1.0
-        return 0.5 - 0.5 * math.cos(math.pi * min(1.0, part))
+        return eased(part)
 
     def _enter(self, state: FaceState, time_s: float) -> None:
         self.state, self._since_s = state, time_s

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from live_fakes import DIMS, a_model, avatar_file, write_video
 
-import realtime.app
 import realtime.options
 from engines import limits
 from realtime import benchmark, cameras

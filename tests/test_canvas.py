@@ -8,7 +8,7 @@ import pytest
 from live_fakes import Recorder
 
 from realtime.canvas import GREEN, PLAIN, Placed, backdrop, covering
-from realtime.controls import State
+from realtime.controls import Cast, Controls, State
 from realtime.frames import Image
 from realtime.puppet import _MAKER, Picture
 from realtime.stats import Stats
@@ -65,6 +65,20 @@ def test_mirrored_output() -> None:
         shown("plain", (128, 72), mirror=True)[:, 28:100],
         shown("plain", (128, 72))[:, 28:100][:, ::-1],
     )
+
+
+def test_what_is_behind_fades_with_the_avatar() -> None:
+    recorder, controls = Recorder(), Controls(State(), Cast(["one", "other"]))
+    behind = [np.full((1, 1, 3), level, np.uint8) for level in (0, 200)]
+    placed = Placed(recorder, behind, Stats(), lambda: controls.now, (128, 72), fade_s=0.3)
+    placed.open(32, 32, 25.0)
+    for number in range(20):
+        if number == 5:
+            controls.act("avatar-2")
+        placed.send(Picture(_MAKER, np.full((32, 32, 3), 128, np.uint8), number / 25))
+    levels = [int(pixels[0, 0, 0]) for pixels in recorder.pixels]
+    assert levels[:6] == [0] * 6 and levels[13:] == [200] * 7 and levels == sorted(levels)
+    assert 20 < levels[8] < 180 and all(pixels[36, 64, 0] == 128 for pixels in recorder.pixels)
 
 
 def test_as_rendered_there_is_nothing_around_it() -> None:

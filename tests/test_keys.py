@@ -1,11 +1,13 @@
 """Keys: from the window and from the terminal to what they do, and changed by the settings file."""
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from live_fakes import a_model, avatar_file, write_video
@@ -20,6 +22,7 @@ from realtime.frames import Image
 from realtime.keys import KEYS, KeyMap, key_of
 from realtime.outputs import Nowhere
 from realtime.puppet import Picture
+from realtime.recording import MARK
 from realtime.settings import resolve
 from realtime.terminal import keys_in, terminal_keys
 from reenact.errors import UserError
@@ -178,6 +181,27 @@ def test_a_recording_by_key_and_its_end_by_esc(
     assert file.stat().st_size > 500
     with pytest.raises(UserError, match="no folder .* to record to: run `mkdir -p"):
         play("demo", ["window"], record_to=str(stage / "gone"))
+
+
+def test_ctrl_c_leaves_a_whole_recording(stage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen({3: "g"})
+    screen.put_up(monkeypatch)
+    key = screen._key
+
+    def press_or_interrupt(wait: int) -> int:
+        if len(screen.shown) == 20:
+            os.kill(os.getpid(), signal.SIGINT)
+        return key(wait)
+
+    monkeypatch.setattr(outputs.cv2, "waitKey", press_or_interrupt)
+    report = play("demo", ["window"], record_to=str(stage / "starter"))
+    (file,) = (stage / "starter").glob("reenact-*.mp4")
+    with av.open(str(file)) as container:
+        assert container.metadata["comment"] == MARK
+        pictures = sum(1 for _ in container.decode(video=0))
+    counts = report["outputs"][str(file)]  # type: ignore[index]
+    assert 1 <= pictures == counts["sent"] and report["frames"] == 20
+    assert len(list((stage / "starter").iterdir())) == 2, "nothing half-written"
 
 
 @pytest.mark.parametrize("each", [True, False])
