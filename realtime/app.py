@@ -84,9 +84,9 @@ def run(
     edits, people = edits_of(options.edits), avatars(options.avatar)
     identity = Identity(people, [edit for edit, _ in edits], options.fade)
     controls = Controls(begin_state(options, edits))
-    outputs = _outputs(options, what, people, stats, controls, live=not each)
+    tell = partial(_tell, controls)
+    outputs = _outputs(options, what, people, stats, controls, tell, live=not each)
     with _ctrl_c() as stop, ExitStack() as stack:
-        tell = partial(_tell, controls)
         source = _source(what, asked, stats, each, tell)
         stack.callback(source.close)
         model = loader(options.backend, options.threads)
@@ -154,6 +154,7 @@ def _outputs(
     people: Sequence[Avatar],
     stats: Stats,
     controls: Controls,
+    tell: Callable[[str], None],
     live: bool,
 ) -> list[Output]:
     """The outputs, each with its canvas, and those that a key may add."""
@@ -179,8 +180,8 @@ def _outputs(
         else:
             outputs.append(placed(output))
     for camera in cameras or [VirtualCamera(None, what.path)]:
-        outputs.append(Switched("camera", partial(placed, camera), controls))
-    return [*outputs, Switched("recording", recording, controls)]
+        outputs.append(Switched("camera", partial(placed, camera), controls, tell))
+    return [*outputs, Switched("recording", recording, controls, tell)]
 
 
 def _hud(scene: Scene, controls: Controls, stats: Stats, model: Model, keys: KeyMap) -> Hud:

@@ -116,12 +116,11 @@ class Controls:
         with self._lock:
             self.now = replace(self.now, said=sentence, changes=self.now.changes + 1)
 
-    def give_up(self, what: str, sentence: str) -> None:
-        """Turn "camera" or "recording" off, because it cannot be, and say why."""
+    def give_up(self, what: str) -> None:
+        """Turn "camera" or "recording" off, because it cannot be."""
         off: dict[str, Any] = {what: False}
         with self._lock:
-            self.now = replace(self.now, said=sentence, changes=self.now.changes + 1, **off)
-        self.told(sentence)
+            self.now = replace(self.now, **off)
 
 
 def _flip(name: str, on: str, off: str) -> Change:

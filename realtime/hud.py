@@ -27,7 +27,7 @@ _STATES = {
 }
 _SMALL_FACE = 0.17
 """Of the picture's shorter side; below, the encoder sees little of it."""
-_PANEL, _LINE = 268, 20  # px
+_PANEL, _LINE = 300, 20  # px
 
 
 @dataclass

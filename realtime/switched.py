@@ -24,10 +24,23 @@ class Switched:
     size, done = None, False
     fps: float | None = None
 
-    def __init__(self, what: str, make: Callable[[], Output], controls: Controls) -> None:
-        """`what`: "camera" or "recording", of `State`; `make` makes an output, not yet opened."""
+    def __init__(
+        self,
+        what: str,
+        make: Callable[[], Output],
+        controls: Controls,
+        tell: Callable[[str], None] = lambda sentence: None,
+    ) -> None:
+        """Nothing is opened.
+
+        Args:
+            what: "camera" or "recording", of `State`.
+            make: makes an output, not yet opened.
+            controls: say whether it is wanted.
+            tell: takes a sentence for the user: what went wrong, what was saved.
+        """
         self.label = what
-        self._what, self._make, self._controls = what, make, controls
+        self._what, self._make, self._controls, self._tell = what, make, controls, tell
         self._must = self._wanted()
         self._first = make() if self._must else None  # refuses what cannot be, before anything runs
         self._output: Output | None = None
@@ -52,7 +65,8 @@ class Switched:
         except (UserError, OSError, RuntimeError) as error:
             if self._must:
                 raise
-            self._controls.give_up(self._what, str(error))
+            self._controls.give_up(self._what)
+            self._tell(str(error))
             self._end()
 
     def close(self, keep: bool) -> None:
@@ -61,6 +75,7 @@ class Switched:
         try:
             if output is not None:
                 output.close(keep or not self._must)
+                self._saved(output)
         finally:
             for thread in self._closing:
                 thread.join(_LEAVE_S)
@@ -102,8 +117,13 @@ class Switched:
     def _leave(self, output: Output) -> None:
         try:
             output.close(keep=True)
+            self._saved(output)
         except (UserError, OSError, RuntimeError) as error:
-            self._controls.say(str(error))
+            self._tell(str(error))
+
+    def _saved(self, output: Output) -> None:
+        if self._what == "recording":
+            self._tell(f"saved {output.label}")
 
 
 def recording_file(folder: Path, now: Callable[[], datetime] = datetime.now) -> Path:

@@ -455,7 +455,9 @@ def test_the_virtual_camera_comes_and_goes() -> None:
 
 def test_a_camera_that_cannot_be_is_said_and_the_show_goes_on() -> None:
     stage = Stage(
-        frames(6), {2: ["camera"]}, more=lambda c: [Switched("camera", lambda: Camera(True), c)]
+        frames(6),
+        {2: ["camera"]},
+        more=lambda c: [Switched("camera", lambda: Camera(True), c, c.say)],
     )
     assert len(stage.run()) == 6
     assert not stage.controls.now.camera and "no driver" in stage.controls.now.said
@@ -464,7 +466,10 @@ def test_a_camera_that_cannot_be_is_said_and_the_show_goes_on() -> None:
 def test_a_camera_asked_for_on_the_command_line_must_be() -> None:
     begin = State(camera=True)
     stage = Stage(
-        frames(6), {}, begin=begin, more=lambda c: [Switched("camera", lambda: Camera(True), c)]
+        frames(6),
+        {},
+        begin=begin,
+        more=lambda c: [Switched("camera", lambda: Camera(True), c, c.say)],
     )
     with pytest.raises(UserError, match="no driver"):
         stage.run()
@@ -477,7 +482,7 @@ def recordings(folder: Path) -> Callable[[Controls], list[Switched]]:
             behind = [np.zeros((1, 1, 3), np.uint8)] * 3
             return Aside(Placed(file, behind, Stats(), lambda: controls.now))
 
-        return [Switched("recording", make, controls)]
+        return [Switched("recording", make, controls, controls.say)]
 
     return more
 
@@ -496,6 +501,7 @@ def test_each_recording_is_a_new_whole_file_with_its_mark(tmp_path: Path) -> Non
     files = sorted(tmp_path.iterdir())
     assert len(files) == 2 and all(map(whole, files)) and all(map(read_video, files))
     assert isinstance(switched, Switched) and switched.label.endswith(".mp4")
+    assert stage.controls.now.said == f"saved {switched.label}"
     assert switched.counts.sent >= 1
 
 
