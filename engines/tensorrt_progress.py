@@ -76,6 +76,6 @@ def _interrupts(stop: threading.Event) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)  # None: not Python's own
     if stop.is_set():
         raise KeyboardInterrupt
