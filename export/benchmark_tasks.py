@@ -41,7 +41,7 @@ class Task:
         size: side of the picture, px.
         graph: one of `LIVE_GRAPHS`; of a limit what it computes, in words.
         backend: what runs it, `PORT` or `LIMIT`.
-        device: as engines say it: what it runs on and, last, in which precision.
+        device: as engines say it: what it runs on, and in which precision.
         gmac: multiply-accumulates, 1e9.
         run: runs it once.
     """
@@ -161,11 +161,11 @@ def port_task(folder: Path, threads: int | None) -> Task | None:
 def limit_tasks(tasks: list[Task], threads: int | None) -> Iterator[Task]:
     """For each device and precision that the tasks use, the most that it can be made to compute."""
     for device in sorted({task.device for task in tasks}):
-        precision = device.rsplit(" ", 1)[-1]
-        if not device.startswith("CPU"):
+        precision = next((word for word in device.split() if word in PRECISIONS), None)
+        if precision and not device.startswith("CPU"):
             if torch.cuda.is_available():
                 yield _limit(device, f"matrix product, {_SIDE}", *matrix_product(precision, "cuda"))
-        elif precision != "fp16" and find_spec("openvino"):  # which on CPUs is computed in fp32
+        elif precision in ("fp32", "bf16") and find_spec("openvino"):  # fp16 is fp32 on CPUs
             run, flops = wide_convolution(precision, threads)
             yield _limit(device, "3x3 convolution, 256 channels, 64 px", run, flops)
 
