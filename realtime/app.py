@@ -325,7 +325,7 @@ def _tell(controls: Controls, sentence: str) -> None:
 def _line(
     model: Model, avatar: Avatar, what: Input, outputs: Sequence[Output], keys: KeyMap | None
 ) -> str:
-    used = [output for output in outputs if not isinstance(output, Switched) or output.made]
+    used = [output for output in outputs if not isinstance(output, Switched) or output.used]
     where = ", ".join(output.label for output in used)
     what_runs = f"avatar {avatar.name} | input {what.label} | output {where}"
     listed = f"{keys.of('help')} lists the keys, " if keys else ""

@@ -166,8 +166,7 @@ class Window:
             self._shape = shown.shape
             cv2.resizeWindow(TITLE, shown.shape[1], shown.shape[0])
         cv2.imshow(TITLE, cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))
-        code = cv2.waitKey(1)
-        key = key_of(code & 0xFF) if code >= 0 else None
+        key = key_of(cv2.waitKeyEx(1) & 0xFFFF)  # waitKey's byte takes an arrow for Q; -1: none
         if key is not None:
             self.pressed(key)
         self.done = self.done or cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1

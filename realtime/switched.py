@@ -19,6 +19,9 @@ class Switched:
 
     What is asked for on the command line must work; what is asked for by a key and does not work is
     told, and turned off again. Closing has a thread of its own: a recording may take a moment.
+
+    Attributes:
+        used: whether it was ever wanted.
     """
 
     size, done = None, False
@@ -46,7 +49,8 @@ class Switched:
         self._output: Output | None = None
         self._sizes = (0, 0, 0.0)
         self._closing: list[threading.Thread] = []
-        self.made: list[Output] = []
+        self.used = False
+        self._counts = Counts()  # of those that were left
 
     def open(self, width: int, height: int, fps: float) -> None:
         self._sizes = (width, height, fps)
@@ -75,7 +79,7 @@ class Switched:
         try:
             if output is not None:
                 output.close(keep or not self._must)
-                self._saved(output)
+                self._left(output)
         finally:
             for thread in self._closing:
                 thread.join(_LEAVE_S)
@@ -83,12 +87,8 @@ class Switched:
     @property
     def counts(self) -> Counts:
         """What became of the pictures of all the outputs that it was."""
-        total = Counts()
-        for output in self.made:
-            if isinstance(output, Aside):
-                for name, value in vars(output.counts).items():
-                    setattr(total, name, getattr(total, name) + value)
-        return total
+        now = self._output.counts if isinstance(self._output, Aside) else Counts()
+        return _sum(self._counts, now)
 
     def _wanted(self) -> bool:
         return bool(getattr(self._controls.now, self._what))
@@ -104,7 +104,7 @@ class Switched:
             output.close(keep=False)
             raise
         self._output, self.label = output, output.label
-        self.made.append(output)
+        self.used = True
 
     def _end(self) -> None:
         output, self._output = self._output, None
@@ -117,13 +117,19 @@ class Switched:
     def _leave(self, output: Output) -> None:
         try:
             output.close(keep=True)
-            self._saved(output)
+            self._left(output)
         except (UserError, OSError, RuntimeError) as error:
             self._tell(str(error))
 
-    def _saved(self, output: Output) -> None:
+    def _left(self, output: Output) -> None:
+        if isinstance(output, Aside):
+            self._counts = _sum(self._counts, output.counts)
         if self._what == "recording":
             self._tell(f"saved {output.label}")
+
+
+def _sum(one: Counts, other: Counts) -> Counts:
+    return Counts(*(getattr(one, name) + value for name, value in vars(other).items()))
 
 
 def recording_file(folder: Path, now: Callable[[], datetime] = datetime.now) -> Path:

@@ -453,6 +453,31 @@ def test_the_virtual_camera_comes_and_goes() -> None:
     assert [camera.kept for camera in made] == [[True], [True]]
 
 
+def test_what_came_and_went_often_leaves_no_thread_and_its_counts() -> None:
+    made: list[Recorder] = []
+
+    def make() -> Aside:
+        made.append(Recorder())
+        return Aside(made[-1])
+
+    stage = Stage([], {}, more=lambda controls: [Switched("camera", make, controls)])
+    (switched,) = stage.outputs[1:]
+    assert isinstance(switched, Switched)
+
+    def played():  # type: ignore[no-untyped-def]
+        for number in range(60):
+            settled(switched)
+            stage.controls.act("camera")
+            yield frame(number, 0)
+
+    stage.source._left = played()
+    before = threading.active_count()
+    stage.run()
+    assert len(made) == 30 and threading.active_count() == before
+    assert all(camera.kept == [True] for camera in made)
+    assert switched.counts.sent == sum(len(camera.pixels) for camera in made) == 30
+
+
 def test_a_camera_that_cannot_be_is_said_and_the_show_goes_on() -> None:
     stage = Stage(
         frames(6),

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from live_fakes import a_model, avatar_file, write_video
+from live_fakes import a_model, avatar_file, read_video, write_video
 
 import realtime.app
 import realtime.options
@@ -107,6 +107,10 @@ def test_keys_in_the_settings_file(tmp_path: Path) -> None:
 # A window
 
 
+LEFT, NUM_LOCK = 0xFF51, 0x100000
+"""What OpenCV calls an arrow (its lowest byte is Q's), and what GTK adds to every key."""
+
+
 class Screen:
     """What OpenCV would show, and the keys somebody presses there."""
 
@@ -117,7 +121,7 @@ class Screen:
         for name in ("namedWindow", "resizeWindow", "destroyWindow"):
             monkeypatch.setattr(outputs.cv2, name, lambda *words: None)
         monkeypatch.setattr(outputs.cv2, "imshow", lambda title, image: self.shown.append(image))
-        monkeypatch.setattr(outputs.cv2, "waitKey", self._key)
+        monkeypatch.setattr(outputs.cv2, "waitKeyEx", self._key)
         monkeypatch.setattr(outputs.cv2, "getWindowProperty", lambda *words: float(self.open))
         monkeypatch.setattr(outputs, "_answers", lambda display: True)
 
@@ -145,13 +149,31 @@ def play(film: str | Path, outs: list[str], **words: object) -> dict[str, object
 def test_keys_pressed_in_the_window_act_in_the_whole_app(
     stage: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    screen = Screen({3: "b", 5: "B", 7: "v", 9: "i", 12: 27})
+    screen = Screen({3: "b", 5: "B", 7: "v", 9: "i", 10: LEFT, 12: 27 | NUM_LOCK})
     screen.put_up(monkeypatch)
     report = play("demo", ["window"], hud="off")
     assert report["frames"] == 12, "Esc"
     cards = [bool((image[:400] == PLAIN[::-1]).all()) for image in screen.shown]
     assert cards == [3 <= k < 5 for k in range(12)], "no picture between the key and the card"
     assert {image.shape[:2] for image in screen.shown[:9]} == {(512, 512)}
+
+
+@pytest.mark.parametrize("size", ["512", "32"])
+def test_only_the_window_carries_the_hud(
+    stage: Path, monkeypatch: pytest.MonkeyPatch, size: str
+) -> None:
+    def made(name: str, outs: list[str], **words: object) -> list[Image]:
+        file = str(stage / name)
+        play(stage / "film.mp4", [file, *outs], every_frame=True, size=size, **words)
+        return read_video(Path(file))
+
+    screen = Screen({2: "?", 4: "i", 20: "q"})
+    screen.put_up(monkeypatch)
+    with_hud = made("a.mp4", ["window"], hud="all")
+    monkeypatch.setattr(realtime.app, "_miss_the_face", lambda *words: None)
+    without = made("b.mp4", [])
+    assert len(with_hud) == 20 and np.ptp(screen.shown[0]) > 100, "it was there"
+    np.testing.assert_array_equal(with_hud, without[:20])
 
 
 def test_the_cross_of_the_window_ends_the_show(
@@ -193,7 +215,7 @@ def test_ctrl_c_leaves_a_whole_recording(stage: Path, monkeypatch: pytest.Monkey
             os.kill(os.getpid(), signal.SIGINT)
         return key(wait)
 
-    monkeypatch.setattr(outputs.cv2, "waitKey", press_or_interrupt)
+    monkeypatch.setattr(outputs.cv2, "waitKeyEx", press_or_interrupt)
     report = play("demo", ["window"], record_to=str(stage / "starter"))
     (file,) = (stage / "starter").glob("reenact-*.mp4")
     with av.open(str(file)) as container:

@@ -167,7 +167,7 @@ def window(seen: list[Image], monkeypatch: pytest.MonkeyPatch) -> Window:
     """A window of which everything that would be on the screen is kept, u8 [H,W,3] RGB."""
     for name in ("namedWindow", "resizeWindow", "destroyWindow"):
         monkeypatch.setattr(outputs.cv2, name, lambda *words: None)
-    monkeypatch.setattr(outputs.cv2, "waitKey", lambda wait: -1)
+    monkeypatch.setattr(outputs.cv2, "waitKeyEx", lambda wait: -1)
     monkeypatch.setattr(outputs.cv2, "getWindowProperty", lambda *words: 1.0)
     monkeypatch.setattr(outputs.cv2, "imshow", lambda title, image: seen.append(image[..., ::-1]))
     monkeypatch.setattr(outputs, "_answers", lambda display: True)
