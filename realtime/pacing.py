@@ -73,11 +73,13 @@ class Aside:
         self._newest: Mailbox[Picture] = Mailbox()
         self._leaving = threading.Event()
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name=f"output {self.label}", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def open(self, width: int, height: int, fps: float) -> None:
         self._output.open(width, height, self.fps or fps)
         self.label = self._output.label
+        # Not before: a thread that never runs keeps its output, and its canvas, in a cycle.
+        self._thread = threading.Thread(target=self._run, name=f"output {self.label}", daemon=True)
         self._thread.start()
 
     def send(self, picture: Picture) -> None:
@@ -94,7 +96,7 @@ class Aside:
         """End the thread, with the last picture sent, and close the output."""
         self._newest.close()
         self._leaving.set()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join(_LEAVE_S)
         self.counts.missed += self._newest.drops if self.fps is None else 0
         self._output.close(keep)

@@ -1,6 +1,9 @@
 """Outputs on threads of their own: the clock, repeats, what is late, and who waits for whom."""
 
+import gc
 import threading
+import weakref
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from live_fakes import Recorder
 
 from realtime.pacing import Aside, OnClock, Ticks
 from realtime.puppet import _MAKER, Picture
+from reenact.errors import UserError
 
 PATIENCE_S = 10.0
 
@@ -105,7 +109,7 @@ def test_an_output_that_gets_nothing_ends_all_the_same() -> None:
     for output in (Aside(Recorder()), OnClock(Recorder(fps=30.0))):
         output.open(4, 4, 25.0)
         output.close(keep=False)
-        assert not output._thread.is_alive()
+        assert output._thread is not None and not output._thread.is_alive()
 
 
 @pytest.mark.parametrize("kind", [Aside, OnClock])
@@ -113,8 +117,31 @@ def test_what_goes_wrong_in_the_thread_is_raised_in_the_loop(kind: type[Aside]) 
     broken = kind(Recorder(fails_at=1, fps=100.0))
     broken.open(4, 4, 25.0)
     broken.send(picture(1))
+    assert broken._thread is not None
     broken._thread.join(PATIENCE_S)
     with pytest.raises(OSError, match="cable"):
         broken.send(picture(2))
     with pytest.raises(OSError, match="cable"):
         broken.close(keep=True)
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_nothing_is_kept_of_an_output_that_was_left(opens: bool) -> None:
+    """Its canvas is megabytes, which the garbage collector does not see."""
+
+    class Stubborn(Recorder):
+        def open(self, width: int, height: int, fps: float) -> None:
+            if not opens:
+                raise UserError("there is no driver")
+
+    output = OnClock(Stubborn(fps=100.0))
+    kept = weakref.ref(output)
+    gc.disable()
+    try:
+        with suppress(UserError):
+            output.open(4, 4, 25.0)
+        output.close(keep=True)
+        del output
+        assert kept() is None
+    finally:
+        gc.enable()
