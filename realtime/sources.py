@@ -1,5 +1,6 @@
 """Frames for the loop: each once, or live, where only the newest counts."""
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -151,11 +152,15 @@ class CameraFeed:
                 return
 
     def _tell(self, sentence: str | None) -> None:
-        """Say it, once until it changes."""
+        """Say it, once until it changes by more than a number."""
         self.trouble = sentence
-        if sentence is not None and sentence != self._said:
+        if sentence is not None and _words(sentence) != _words(self._said or ""):
             self._note(sentence)
         self._said = sentence or self._said
+
+
+def _words(sentence: str) -> str:
+    return re.sub(r"\d+", "", sentence)
 
 
 class FileFeed:

@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 
 os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"] = "3"
+os.environ["OPENCV_LOG_LEVEL"] = "SILENT"
 
-import cv2  # noqa: E402  (reads the variable when it is loaded)
+import cv2  # noqa: E402  (reads the variables when it is loaded)
 import numpy as np  # noqa: E402
 import numpy.typing as npt  # noqa: E402
 
