@@ -323,6 +323,13 @@ def test_a_camera_that_is_pulled_out_is_waited_for() -> None:
     ]
 
 
+def test_a_sentence_is_said_once_whatever_its_number() -> None:
+    camera, notes = feed(ScriptedReader(0))
+    for sentence in ("15 of 30 fps", "16 of 30 fps", None, "15 of 30 fps", "it is too dark"):
+        camera._tell(sentence)
+    assert notes == ["15 of 30 fps", "it is too dark"]
+
+
 def test_leaving_ends_the_waiting() -> None:
     camera, _ = feed(ScriptedReader(0), *[UserError("gone")] * 99)
     leaving = threading.Event()
