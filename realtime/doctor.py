@@ -105,7 +105,7 @@ def tell(examined: Iterator[tuple[str, Finding]]) -> list[tuple[str, Finding]]:
             line(f"{'':{_INDENT}}$ {command}", "cyan")
     states = [finding.state for _, finding in kept]
     problems, warnings = states.count(State.PROBLEM), states.count(State.WARNING)
-    line(f"{len(kept)} findings: {problems} problems, {warnings} warnings", "bold")
+    line(f"findings: {len(kept)}, problems: {problems}, warnings: {warnings}", "bold")
     return kept
 
 
