@@ -129,7 +129,7 @@ def _draw_lens(rng: np.random.Generator, severity: float) -> dict[str, Any]:
         "distortion": float(rng.normal(0, 0.02)),
         "aberration": _sometimes(rng, 0.5, 0.001 + 0.002 * severity),
         "vignette": _sometimes(rng, 0.6, 0.05 + 0.15 * severity),
-        "defocus": 0.0015 + _sometimes(rng, 0.7, 0.001 + 0.005 * severity),
+        "defocus": 0.0015 + _sometimes(rng, 0.8, 0.0023 + 0.007 * severity),
         "hunting": _sometimes(rng, 0.08, 0.01),
     }
 
@@ -145,7 +145,7 @@ def _draw_exposure(rng: np.random.Generator, severity: float) -> dict[str, Any]:
 
 def _draw_noise(rng: np.random.Generator, severity: float) -> dict[str, Any]:
     return {
-        "noise": float(0.003 * np.exp(rng.normal(0, 0.45) + 1.9 * severity)),
+        "noise": float(0.0020 * np.exp(rng.normal(0, 0.8) + 1.9 * severity)),
         "grain": float(rng.uniform(0.2, 0.9) + 0.4 * severity),
         "chroma": float(rng.uniform(0.1, 0.65)),
         "ghosting": _sometimes(rng, 0.4, 0.02 * severity),
@@ -160,7 +160,7 @@ def _draw_processing(rng: np.random.Generator, severity: float) -> dict[str, Any
         "contrast": float(np.exp(rng.normal(0, 0.14 * spread))),
         "black": _sometimes(rng, 0.5, 0.02 * spread),
         "knee": float(rng.uniform(0, 0.5)),
-        "saturation": float(np.exp(rng.normal(0, 0.24 * spread))),
+        "saturation": float(np.exp(rng.normal(-0.11, 0.36 * spread))),
         "sharpening": _sometimes(rng, 0.7, 0.5),
     }
 
@@ -168,7 +168,7 @@ def _draw_processing(rng: np.random.Generator, severity: float) -> dict[str, Any
 def _draw_codec(rng: np.random.Generator, severity: float) -> dict[str, Any]:
     codec = str(rng.choice(CODECS, p=(0.2, 0.45, 0.35)))
     jpeg = 95 - 55 * severity * rng.uniform(0.3, 1)
-    rate = 20 + 20 * severity * rng.uniform(0.3, 1)
+    rate = 24 + 20 * severity * rng.uniform(0.3, 1)
     return {
         "codec": codec,
         "jpeg_quality": int(jpeg),
