@@ -4,7 +4,6 @@ Nothing wrapped is imported before it is asked for: a machine needs only the lib
 """
 
 import importlib
-import shutil
 import sys
 import time
 from contextlib import ExitStack
@@ -18,7 +17,8 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from engines.contract import Engine, ModelInfo, example
+from engines.contract import NO_NVIDIA, Engine, ModelInfo, example
+from engines.contract import has_nvidia as _has_nvidia
 from reenact.errors import UserError
 
 
@@ -194,6 +194,10 @@ def _check_available(backend: str) -> None:
         names = ", ".join(["auto", *_BACKENDS])
         raise UserError(f"there is no backend {backend!r}: {hint}use one of {names}")
     missing = _missing(_BACKENDS[backend])
+    if missing is not None and backend in _BUILT_AHEAD and not _has_nvidia():
+        raise UserError(
+            f"the backend {backend} needs an NVIDIA GPU, {NO_NVIDIA}; use --backend auto"
+        )
     if missing is not None:
         raise UserError(f"the backend {backend} cannot be used: {missing}; or use --backend auto")
 
@@ -216,11 +220,6 @@ def _is_installed(package: str) -> bool:
         return bool(metadata.version(package))
     except metadata.PackageNotFoundError:
         return False
-
-
-def _has_nvidia() -> bool:
-    """Whether NVIDIA's driver is installed, going by the tool that comes with it."""
-    return shutil.which("nvidia-smi") is not None
 
 
 def _install(backend: str) -> str:

@@ -6,6 +6,7 @@ A model folder holds the three graphs as ONNX and the checkpoint they came from.
 
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -140,6 +141,14 @@ def damaged(path: Path, error: Exception) -> UserError:
     return UserError(
         f"{path} is damaged or not a model of ours ({reason}); export it again: `python -m export`"
     )
+
+
+NO_NVIDIA = "and this machine shows none (NVIDIA's driver is not installed)"
+
+
+def has_nvidia() -> bool:
+    """Whether NVIDIA's driver is installed, going by the tool that comes with it."""
+    return shutil.which("nvidia-smi") is not None
 
 
 def usable_threads(threads: int | None) -> int:

@@ -9,6 +9,7 @@ from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from engines.contract import NO_NVIDIA, has_nvidia
 from engines.passport import OPTIONS
 from reenact.errors import UserError
 
@@ -54,6 +55,11 @@ def load_library(product: str) -> Library:
     if product not in OPTIONS:
         raise ValueError(f"got the product {product!r}, expected one of {', '.join(OPTIONS)}")
     title, install = TITLES[product], f'`pip install -e ".[{OPTIONS[product]}]"`'
+    if find_spec(product) is None and product == "tensorrt" and not has_nvidia():
+        raise UserError(
+            f"{title} needs an NVIDIA GPU, {NO_NVIDIA}; TensorRT-RTX builds without one: "
+            "`python -m export --to tensorrt-rtx`"
+        )
     if find_spec(product) is None:
         raise UserError(f"{title} is not installed; run {install}")
     try:

@@ -230,6 +230,18 @@ def test_an_explicit_backend_is_taken_or_explained(
         load_engine(tmp_path, "render", "auto")
 
 
+@pytest.mark.parametrize("backend", ["tensorrt", "tensorrt-rtx"])
+def test_without_a_card_nobody_is_told_to_install_gigabytes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, backend: str
+) -> None:
+    only(monkeypatch, "openvino")
+    with pytest.raises(UserError, match=f"{backend} needs an NVIDIA GPU, and this machine"):
+        choose_backend(tmp_path, backend)
+    only(monkeypatch, "openvino", nvidia=True)
+    with pytest.raises(UserError, match=f'is not installed; run `pip install -e "..{backend}."`'):
+        choose_backend(tmp_path, backend)
+
+
 def test_auto_with_one_or_no_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(choose, "frame_time", lambda *_: pytest.fail("nothing to compare with"))
     only(monkeypatch, "onnxruntime", "torch", "safetensors")  # torch is never the faster one
