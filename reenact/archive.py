@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,10 +41,12 @@ class Kind:
 
     Attributes:
         word: what it is, e.g. "avatar"; its suffix is that with a dot.
-        version: of the format.
+        version: of the format. A file with the optional arrays is of the next one, so that a
+            program that knows nothing of them refuses it instead of leaving them out.
         lines, texts: its texts of one line and of several, each with its longest length.
         arrays: its arrays, each with its dtype and the largest of each dimension.
         remedy: what to do about a damaged one.
+        optional: arrays that a file has all of or none; None stands for one that is not there.
     """
 
     word: str
@@ -53,6 +55,16 @@ class Kind:
     texts: Mapping[str, int]
     arrays: Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]]
     remedy: str
+    optional: Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]] = field(default_factory=dict)
+
+    def arrays_of(self, version: object) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+        """The arrays that a file of a version has; ValueError for one that this program cannot read."""
+        if version == self.version:
+            return dict(self.arrays)
+        if version == self.version + 1 and self.optional:
+            return {**self.arrays, **self.optional}
+        known = " and ".join(str(self.version + more) for more in range(1 + bool(self.optional)))
+        raise ValueError(f"its version is {version!r}, this program reads {known}")
 
     @property
     def suffix(self) -> str:
@@ -75,9 +87,11 @@ def save(kind: Kind, values: Mapping[str, Any], path: Path) -> None:
             f"{path} does not end in {kind.suffix}, as {kind.word}s do: write to {path}{kind.suffix}"
         )
     check(kind, values)
-    about = {"format": f"reenact {kind.word}", "version": kind.version}
+    version = kind.version + any(values[key] is not None for key in kind.optional)
+    about = {"format": f"reenact {kind.word}", "version": version}
     about |= {key: values[key] for key in (*kind.lines, *kind.texts)}
-    arrays: dict[str, Any] = {key: np.ascontiguousarray(values[key]) for key in kind.arrays}
+    held = kind.arrays_of(version)
+    arrays: dict[str, Any] = {key: np.ascontiguousarray(values[key]) for key in held}
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
@@ -101,9 +115,10 @@ def load(kind: Kind, path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             about = _read_about(archive, kind)
-            values: dict[str, Any] = {
+            values: dict[str, Any] = dict.fromkeys(kind.optional)
+            values |= {
                 key: _read_member(archive, kind, key, math.prod(largest) * dtype.itemsize)
-                for key, (dtype, largest) in kind.arrays.items()
+                for key, (dtype, largest) in kind.arrays_of(about.get("version")).items()
             }
         values |= {key: about.get(key) for key in (*kind.lines, *kind.texts)}
         check(kind, values)
@@ -122,8 +137,9 @@ def check(kind: Kind, values: Mapping[str, Any]) -> None:
     for texts, one_line in ((kind.lines, True), (kind.texts, False)):
         for key, longest in texts.items():
             _check_text(key, values[key], longest, one_line)
-    for key, (dtype, largest) in kind.arrays.items():
-        _check_array(key, values[key], dtype, largest)
+    for key, (dtype, largest) in {**kind.arrays, **kind.optional}.items():
+        if key in kind.arrays or values[key] is not None:
+            _check_array(key, values[key], dtype, largest)
 
 
 def _read_about(archive: zipfile.ZipFile, kind: Kind) -> dict[str, Any]:
@@ -133,9 +149,6 @@ def _read_about(archive: zipfile.ZipFile, kind: Kind) -> dict[str, Any]:
     about = json.loads(text.item())
     if not isinstance(about, dict) or about.get("format") != f"reenact {kind.word}":
         raise ValueError(f"its 'about' does not describe {kind.article} {kind.word}")
-    if about.get("version") != kind.version:
-        version = about.get("version")
-        raise ValueError(f"its version is {version!r}, this program reads {kind.version}")
     return about
 
 

@@ -25,6 +25,7 @@ _KIND = archive.Kind(
         "thumbnail": (np.dtype(np.uint8), (1024, 1024, 3)),
     },
     remedy="get it again, or make it again from its portrait",
+    optional={"delta": (np.dtype(np.float16), (1 << 22,))},
 )
 SUFFIX = _KIND.suffix
 
@@ -41,6 +42,8 @@ class Avatar:
         fingerprint: hex, of the generator that `identity` and `styles` were made for.
         licence: the terms that the portrait may be used under.
         consent: who agreed to this avatar, or why nobody had to.
+        delta: f16 [P], what to add to the generator's weights for this portrait (`reenact.delta`);
+            None: nothing, it is drawn by the generator as it is.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Avatar:
     fingerprint: str
     licence: str
     consent: str
+    delta: npt.NDArray[np.float16] | None = None
 
 
 def save_avatar(avatar: Avatar, path: Path | str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from reenact import avatar as avatars
@@ -64,6 +65,27 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
         np.testing.assert_array_equal(getattr(loaded, key), getattr(saved, key), strict=True)
 
 
+def test_a_delta_is_saved_in_a_newer_version_of_the_file(tmp_path: Path) -> None:
+    path, delta = tmp_path / "nora.avatar", np.linspace(-1, 1, 40).astype(np.float16)
+    save_avatar(replace(an_avatar(), delta=delta), path)
+    loaded = load_avatar(path).delta
+    assert loaded is not None
+    np.testing.assert_array_equal(loaded, delta, strict=True)
+    with np.load(path, allow_pickle=False) as members:
+        assert json.loads(members["about"].item())["version"] == 2
+
+
+def test_a_file_of_the_first_version_has_no_delta(tmp_path: Path) -> None:
+    path = write_parts(tmp_path / "nora.avatar", parts(an_avatar()))
+    assert load_avatar(path).delta is None
+    save_avatar(load_avatar(path), path)
+    with np.load(path, allow_pickle=False) as members:
+        assert json.loads(members["about"].item())["version"] == 1
+        assert "delta" not in members
+    smuggled = write_parts(path, change("delta", np.ones(40, np.float16)))
+    assert load_avatar(smuggled).delta is None
+
+
 def test_the_file_holds_no_pickle_and_is_the_same_every_time(tmp_path: Path) -> None:
     save_avatar(an_avatar(), tmp_path / "a.avatar")
     save_avatar(an_avatar(), tmp_path / "b.avatar")
@@ -112,6 +134,10 @@ def change_about(**values: Any) -> dict[str, Any]:
     return members | {"about": members["about"] | values}
 
 
+def change_delta(delta: npt.NDArray[Any]) -> dict[str, Any]:
+    return change_about(version=2) | {"delta": delta}
+
+
 SPOILT: dict[str, tuple[dict[str, Any], str]] = {
     "pickle": (change("styles", np.array([print, {}], object)), "pickled objects"),
     "doubles": (change("styles", np.zeros(300)), "float64, not float32"),
@@ -124,7 +150,15 @@ SPOILT: dict[str, tuple[dict[str, Any], str]] = {
     "column order": (change("identity", np.zeros((10, 16), np.float32, order="F")), "size"),
     "nan": (change("identity", np.full((10, 16), np.nan, np.float32)), "not finite"),
     "infinity": (change("styles", np.full(300, np.inf, np.float32)), "not finite"),
-    "other version": (change_about(version=2), "its version is 2"),
+    "other version": (change_about(version=3), "its version is 3, this program reads 1 and 2"),
+    "no version": (change_about(version=None), "its version is None"),
+    "promised delta": (change_about(version=2), "it has no 'delta'"),
+    "delta of doubles": (change_delta(np.zeros(40)), "float64, not float16"),
+    "delta is a pickle": (change_delta(np.array([print], object)), "pickled objects"),
+    "delta of another shape": (change_delta(np.zeros((4, 10), np.float16)), "shape"),
+    "empty delta": (change_delta(np.zeros(0, np.float16)), "shape"),
+    "infinite delta": (change_delta(np.full(40, np.inf, np.float16)), "not finite"),
+    "huge delta": (change_delta(np.zeros((1 << 22) + 9000, np.float16)), "more than any avatar's"),
     "other format": (change_about(format="reenact edit"), "does not describe an avatar"),
     "name is a number": (change_about(name=7), "'name' is not a text"),
     "no consent": (change_about(consent=None), "'consent' is not a text"),
