@@ -56,7 +56,12 @@ def blobs(folder: Path, people: int, motions: int, size: int, camera: bool = Fal
         filmed = 255 - frames[rows] if camera else None
         points = np.zeros((clip, 3, 2), np.float32)
         arrays = (frames[rows], filmed, labels[rows] // 2 * 255, labels[rows], factors[rows])
-        save_clip(file, Clip(*arrays, points, {}), job.person, job.motion)
+        save_clip(
+            file,
+            Clip(*arrays, points, {"person": {"colour": colour[k * clip].tolist()}}),
+            job.person,
+            job.motion,
+        )
     pack_shard(files, folder / "00000")
     description = {**describe(Plan(jobs, form)), "complete": True}
     (folder / "dataset.json").write_text(json.dumps(description))
@@ -75,32 +80,35 @@ def avatars(tmp_path: Path) -> Frames:
 
 @pytest.fixture
 def people(tmp_path: Path) -> Frames:
-    return blobs(tmp_path / "people", 6, 3, 64)
+    return blobs(tmp_path / "people", 6, 3, 128)
 
 
-def test_generator_stage_learns_and_goes_on(avatars: Frames, tmp_path: Path) -> None:
-    stage = GeneratorStage(avatars, tmp_path / "run", 60 * STEP, DIMS, ENCODER)
+def test_generator_stage_learns_and_goes_on(
+    avatars: Frames, people: Frames, tmp_path: Path
+) -> None:
+    stage = GeneratorStage(avatars, people, tmp_path / "run", 60 * STEP, DIMS, ENCODER)
     index = np.arange(8)
 
     def error() -> float:
-        person, motion, target, weight = stage.batch(index)
+        batch = stage.batch(avatars, index)
         with torch.no_grad():
-            return float(losses.pixel(stage.model(person, motion), target, weight))
+            out = stage.model(batch.avatar, batch.look, batch.motion)
+            return float(losses.pixel(out, batch.picture, batch.weight))
 
     before = error()
     stage.train()
     assert error() < 0.5 * before
-    again = GeneratorStage(avatars, tmp_path / "run", 60 * STEP, DIMS, ENCODER)
+    again = GeneratorStage(avatars, people, tmp_path / "run", 60 * STEP, DIMS, ENCODER)
     assert again.run.step == stage.run.step > 0
-    assert torch.equal(again.model.identities, stage.model.identities)
+    assert torch.equal(again.model.identities(), stage.model.identities())
 
 
 def test_stages_join_into_a_starter(avatars: Frames, people: Frames, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    for stage in (GeneratorStage(avatars, folder, 4 * STEP, DIMS, ENCODER),
+    for stage in (GeneratorStage(avatars, people, folder, 4 * STEP, DIMS, ENCODER),
                   EncoderStage(people, folder, 4 * STEP, DIMS, ENCODER)):  # fmt: skip
         stage.train()
-    generator = GeneratorStage(avatars, folder, 0, DIMS, ENCODER)
+    generator = GeneratorStage(avatars, people, folder, 0, DIMS, ENCODER)
     encoder = EncoderStage(people, folder, 0, DIMS, ENCODER)
     join = JoinStage(generator, encoder, folder, 8 * STEP)
     before = {k: v.clone() for k, v in join.model.state_dict().items()}
@@ -119,16 +127,16 @@ def test_stages_join_into_a_starter(avatars: Frames, people: Frames, tmp_path: P
 def test_joining_untrained_stages_says_what_to_train(
     avatars: Frames, people: Frames, tmp_path: Path
 ) -> None:
-    generator = GeneratorStage(avatars, tmp_path, 0, DIMS, ENCODER)
+    generator = GeneratorStage(avatars, people, tmp_path, 0, DIMS, ENCODER)
     encoder = EncoderStage(people, tmp_path, 0, DIMS, ENCODER)
     with pytest.raises(UserError, match="reenact.train generator"):
         JoinStage(generator, encoder, tmp_path, STEP)
 
 
-def test_damaged_snapshot_is_named(avatars: Frames, tmp_path: Path) -> None:
+def test_damaged_snapshot_is_named(avatars: Frames, people: Frames, tmp_path: Path) -> None:
     (tmp_path / "generator.pt").write_bytes(b"not a snapshot")
     with pytest.raises(UserError, match="generator.pt"):
-        GeneratorStage(avatars, tmp_path, STEP, DIMS, ENCODER)
+        GeneratorStage(avatars, people, tmp_path, STEP, DIMS, ENCODER)
 
 
 def test_missing_data_names_the_command(tmp_path: Path) -> None:
@@ -141,10 +149,10 @@ def test_encoder_sees_the_cameras_pictures_where_there_are_any(
 ) -> None:
     filmed, index = blobs(tmp_path / "filmed", 2, 1, 64, camera=True), np.arange(4)
     torch.manual_seed(0)
-    seen, turn = data.seen(filmed, index, roll=0.0)
+    seen, turn = data.seen(filmed, index, 64, roll=0.0)
     assert seen.shape == (4, 3, 64, 64) and not turn.any()
     assert float(seen.mean()) > 0.3 > float(data.pictures(filmed, index).mean())  # it inverts
-    assert data.seen(people, index)[0].shape == (4, 3, 64, 64)  # imitated
+    assert data.seen(people, index, 64)[0].shape == (4, 3, 64, 64)  # imitated
 
 
 def test_data_of_other_factors_is_refused(people: Frames, tmp_path: Path) -> None:

@@ -33,12 +33,14 @@ APART, JOINED = 0.75, 0.25  # how `all` shares its minutes
 
 def generator_stage(options: argparse.Namespace, minutes: float) -> GeneratorStage:
     """Stage 1 as the command line asks for it."""
-    return GeneratorStage(load_frames(options.avatars), options.run, minutes, DIMS, ENCODER)
+    avatars, people = load_frames(options.avatars), load_frames(options.people)
+    return GeneratorStage(avatars, people, options.run, minutes, DIMS, ENCODER, start=options.start)
 
 
 def encoder_stage(options: argparse.Namespace, minutes: float) -> EncoderStage:
     """Stage 2 as the command line asks for it."""
-    return EncoderStage(load_frames(options.people), options.run, minutes, DIMS, ENCODER)
+    people = load_frames(options.people)
+    return EncoderStage(people, options.run, minutes, DIMS, ENCODER, start=options.start)
 
 
 def train_encoder(options: argparse.Namespace) -> None:
@@ -71,6 +73,7 @@ def train_all(options: argparse.Namespace) -> None:
     command = [sys.executable, "-m", "reenact.train"]
     minutes = ["--minutes", str(options.minutes * APART), "--threads", str(options.threads)]
     minutes += ["--stream", str(options.stream)]
+    minutes += ["--start", str(options.start)] if options.start else []
     stages = [
         subprocess.Popen([*command, name, *common, *minutes]) for name in ("generator", "encoder")
     ]
@@ -103,6 +106,9 @@ def parse() -> argparse.Namespace:
         default=0,
         metavar="N",
         help="processes that render more people while the encoder trains; it then learns from these (default: 0, none)",
+    )
+    parser.add_argument(
+        "--start", type=Path, metavar="CHECKPOINT", help="begin with an earlier starter's weights"
     )
     parser.add_argument("--to", type=Path, default=Path("starter"), help="where the starter goes")
     return parser.parse_args()

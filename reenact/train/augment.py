@@ -15,8 +15,10 @@ SCALE = 0.08  # of the window's size (standard deviation)
 ROLL = 0.10  # radians (standard deviation)
 
 
-def jitter_window(picture: Tensor, roll: float = ROLL) -> tuple[Tensor, Tensor]:
-    """Shift, scale and turn each picture as a loosely held window would.
+def jitter_window(
+    picture: Tensor, roll: float = ROLL, side: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Shift, scale and turn each picture as a loosely held window of `side` px (default: its own) would.
 
     Returns the pictures and the angle [N] in radians by which each head was turned (same sign as the head's roll: the
     head turns counter-clockwise in the picture), to be added to the roll among the known factors.
@@ -28,7 +30,8 @@ def jitter_window(picture: Tensor, roll: float = ROLL) -> tuple[Tensor, Tensor]:
     shift = 2 * SHIFT * torch.randn(n, 2, device=picture.device)
     # where an output pixel looks in the input: y points down, so a counter-clockwise turn reads through its inverse
     rows = torch.stack([cos, -sin, shift[:, 0], sin, cos, shift[:, 1]], 1).view(n, 2, 3)
-    grid = F.affine_grid(rows, list(picture.shape), align_corners=False)
+    side = side or picture.shape[-1]
+    grid = F.affine_grid(rows, [n, picture.shape[1], side, side], align_corners=False)
     return F.grid_sample(picture, grid, padding_mode="border", align_corners=False), angle
 
 
@@ -87,8 +90,8 @@ def occlude(picture: Tensor, share: float = 0.15) -> Tensor:
     return torch.where(inside[:, None], colour, picture)
 
 
-def camera(picture: Tensor, roll: float = ROLL) -> tuple[Tensor, Tensor]:
-    """Clean pictures [N,3,S,S] -> what a camera makes of them [N,3,S,S], and the turn of each head [N] in radians."""
-    picture, angle = jitter_window(picture, roll)
+def camera(picture: Tensor, roll: float = ROLL, side: int | None = None) -> tuple[Tensor, Tensor]:
+    """Clean pictures [N,3,S,S] -> what a camera makes of them, and the turn of each head: see `jitter_window`."""
+    picture, angle = jitter_window(picture, roll, side)
     picture = noise(light(blur(occlude(picture))))
     return picture.clamp(-1, 1), angle

@@ -4,6 +4,7 @@ Pictures stay compressed in files that are mapped into memory; `person` and `mot
 shows, so that the same motion on two people can be paired frame by frame.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from reenact.errors import UserError
 from reenact.talking_heads.motion import FACTORS
 from reenact.talking_heads.shards import Pictures, read_arrays, read_description
 from reenact.train import augment
+from reenact.train.looks import Look, read_looks
 from reenact.train.run import DEVICE
 
 Index = npt.NDArray[np.intp]
@@ -32,6 +34,7 @@ class Frames:
     factors: npt.NDArray[np.float32]  # [N,F] the deformation's known factors
     person: npt.NDArray[np.int64]  # [N]
     motion: npt.NDArray[np.int64]  # [N]
+    looks: Mapping[int, Look]  # of each person
     size: int  # side of the pictures in pixels
 
     def __len__(self) -> int:
@@ -51,8 +54,15 @@ def load_frames(folder: Path) -> Frames:
     return Frames(
         **{name: arrays[name] for name in names},
         camera=arrays.get("camera"),
+        looks=read_looks(folder, description["shards"]),
         size=description["size"],
     )
+
+
+def unseen_people(people: Frames) -> npt.NDArray[np.int64]:
+    """The last fortieth of the people (two at least): no stage ever trains on them."""
+    names = np.unique(people.person)
+    return names[-max(2, len(names) // 40) :]
 
 
 def pictures(frames: Frames, index: Index) -> Tensor:
@@ -60,15 +70,17 @@ def pictures(frames: Frames, index: Index) -> Tensor:
     return to_tensor(frames.frames[index])
 
 
-def seen(frames: Frames, index: Index, roll: float = augment.ROLL) -> tuple[Tensor, Tensor]:
-    """Rows of a data set as an encoder sees them [n,3,S,S], and the turn of each head [n] in radians.
+def seen(
+    frames: Frames, index: Index, side: int, roll: float = augment.ROLL
+) -> tuple[Tensor, Tensor]:
+    """Rows of a data set as an encoder sees them [n,3,side,side], and the turn of each head [n] in radians.
 
     The camera's pictures in a loosely held window (see augment.jitter_window), or a quick imitation where nothing was
     filmed.
     """
     if frames.camera is None:
-        return augment.camera(pictures(frames, index), roll)
-    return augment.jitter_window(to_tensor(frames.camera[index]), roll)
+        return augment.camera(pictures(frames, index), roll, side)
+    return augment.jitter_window(to_tensor(frames.camera[index]), roll, side)
 
 
 def to_tensor(batch: npt.NDArray[np.uint8]) -> Tensor:

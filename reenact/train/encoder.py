@@ -17,9 +17,10 @@ from reenact.spaces import Dims
 from reenact.talking_heads.motion import FACTORS, factor_scale
 from reenact.talking_heads.stream import Stream
 from reenact.train import augment, data, losses
-from reenact.train.data import Frames, Index
+from reenact.train.data import Frames, Index, unseen_people
 from reenact.train.run import DEVICE, Average, Run, descend, learning_rate, mixed_precision, prepare
 from reenact.train.sheet import to_uint8, write_sheet
+from reenact.train.start import begin_with
 
 POSE_IMPORTANCE, FACE_IMPORTANCE = 4.0, 3.0
 
@@ -51,20 +52,25 @@ class EncoderStage:
         peak: float = 1e-3,
         batch: int = 32,
         stream: Stream | None = None,
+        start: Path | None = None,
     ) -> None:
-        """stream: train on people that are rendered meanwhile; `frames` are for the report, then."""
+        """stream: train on people that are rendered meanwhile; `frames` are for the report, then.
+
+        start: an earlier checkpoint of the same sizes to begin with.
+        """
         self.frames, self.peak, self.size, self.stream = frames, peak, batch, stream
-        self.folder = folder
+        self.folder, self.side = folder, encoder.crop
         torch.manual_seed(1)
         self.model = prepare(Puppeteer(dims, encoder))
+        if start is not None:
+            begin_with(self.model, start)
         parts = (self.model.pyramid, self.model.deformation_encoder)
         learned = [p for part in parts for p in part.parameters()]
         self.optimizer = torch.optim.AdamW(learned, peak, (0.9, 0.99), weight_decay=1e-3)
         self.run = Run(
             folder, "encoder", minutes, {"model": self.model, "optimizer": self.optimizer}
         )
-        last_people = np.unique(frames.person)[-max(2, len(np.unique(frames.person)) // 40) :]
-        self.held_out = np.isin(frames.person, last_people)  # people the encoder never sees
+        self.held_out = np.isin(frames.person, unseen_people(frames))
         self.importance, self.numbers = importance().to(DEVICE), Average()
         self.roll = FACTORS.index("head roll")
 
@@ -88,7 +94,7 @@ class EncoderStage:
     def batch(self, rows: Index) -> tuple[Tensor, Tensor]:
         """Some of these rows: what the encoder sees [n,3,S,S], and its motion code [n,M]."""
         index = np.sort(np.random.choice(rows, self.size, replace=False))
-        seen, turn = data.seen(self.frames, index)
+        seen, turn = data.seen(self.frames, index, self.side)
         return seen, self.motion(index, turn)
 
     def streamed(self, stream: Stream) -> tuple[Tensor, Tensor]:
@@ -96,7 +102,9 @@ class EncoderStage:
         drawn = stream.draw(self.size // 2)
         frames = drawn.frames if drawn.camera is None else drawn.camera
         see = augment.camera if drawn.camera is None else augment.jitter_window
-        seen, turn = see(data.to_tensor(frames[:, :, 0].reshape(-1, *frames.shape[3:])))
+        seen, turn = see(
+            data.to_tensor(frames[:, :, 0].reshape(-1, *frames.shape[3:])), side=self.side
+        )
         return seen, self.standardised(drawn.factors.reshape(len(seen), -1), turn)
 
     def step(self, seen: Tensor, known: Tensor, spent: float) -> None:
@@ -114,7 +122,7 @@ class EncoderStage:
         unseen = np.flatnonzero(self.held_out)
         shown = unseen[np.linspace(0, len(unseen) - 1, 8).astype(int)]
         clean = data.pictures(self.frames, shown)
-        seen, _ = data.seen(self.frames, shown)
+        seen, _ = data.seen(self.frames, shown, self.side)
         sheet = [list(to_uint8(clean)), list(to_uint8(seen))]
         write_sheet(sheet, self.folder / f"encoder_{self.run.step:06d}.png")
 
@@ -125,7 +133,7 @@ class EncoderStage:
         index = np.flatnonzero(self.held_out)[:: max(1, int(self.held_out.sum()) // 128)]
         torch_state = torch.get_rng_state()
         torch.manual_seed(0)
-        seen, turn = data.seen(self.frames, index)
+        seen, turn = data.seen(self.frames, index, self.side)
         torch.set_rng_state(torch_state)
         predicted, known = self.model.motion(seen), self.motion(index, turn)
         self.model.train()

@@ -1,8 +1,9 @@
 """Stage 1, the generator as an auto-decoder: known identity and known deformation -> picture.
 
-Each avatar is a free W+ latent, each frame's known factors become S_F through the deform network, and the generator is
-fitted to the clean pictures, coarse to fine. (Not in the paper, whose generator is pre-trained. Training everything end
-to end from scratch was tried and learnt nothing but blobs.)
+Each person's look becomes W_ID through the persona network, each frame's known factors become S_F through the deform
+network, and the generator is fitted to the clean pictures, coarse to fine. The few people that ship, the avatars, have
+a free latent of their own on top. (Not in the paper, whose generator is pre-trained. Training everything end to end
+from scratch was tried and learnt nothing but blobs.)
 """
 
 import copy
@@ -15,19 +16,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reenact.encoders import EncoderDims
+from reenact.encoders import LEAK, EncoderDims
 from reenact.generator import Window
 from reenact.hybrid import Puppeteer
 from reenact.spaces import Dims, rows
 from reenact.talking_heads.motion import FACTORS, factor_scale
+from reenact.talking_heads.surfaces import LABELS
 from reenact.train import losses
-from reenact.train.data import Frames, Index, pictures
+from reenact.train.data import Frames, Index, pictures, unseen_people
+from reenact.train.looks import Table
 from reenact.train.run import DEVICE, Average, Run, descend, learning_rate, mixed_precision, prepare
 from reenact.train.sheet import to_uint8, write_sheet
+from reenact.train.start import begin_with
 
 WINDOW_LEVEL = (
     64  # px: above this, the fine blocks are trained on half-side windows, four times cheaper
 )
+ROOM_WEIGHT = 0.02  # of the pixels of a random room, which nobody's look foretells
 
 
 @dataclass(frozen=True)
@@ -37,34 +42,99 @@ class Phase:
     begin: float
     resolution: int
     batch: int
+    others: int  # of the batch are anybody, the rest avatars
 
 
 USUAL_TURN = {"head yaw": 0.20, "head pitch": 0.13, "head roll": 0.13}  # radians
 
-PHASES = (Phase(0.0, 64, 8), Phase(0.15, 128, 8), Phase(0.62, 256, 8))
+PHASES = (Phase(0.0, 64, 16, 8), Phase(0.2, 128, 12, 4), Phase(0.5, 256, 8, 2))
+
+
+class Persona(nn.Module):
+    """A look f32 [N,P] (standardised) -> W+ [N, rows, w_dim]."""
+
+    def __init__(self, looks: int, dims: Dims, hidden: int = 256) -> None:
+        super().__init__()
+        self.shape = (rows(dims), dims.w_dim)
+        self.hidden = nn.Sequential(
+            nn.Linear(looks, hidden),
+            nn.LeakyReLU(LEAK),
+            nn.Linear(hidden, hidden),
+            nn.LeakyReLU(LEAK),
+        )
+        self.latent = nn.Linear(hidden, rows(dims) * dims.w_dim)
+        self.begin_at(torch.randn(dims.w_dim))  # one random w in all rows, as StyleGAN2 begins
+
+    @torch.no_grad()
+    def begin_at(self, w: Tensor) -> None:
+        """Make `w` [w_dim] the latent of the mean person, in all rows."""
+        self.latent.bias.copy_(w.repeat(self.shape[0]))
+
+    def forward(self, look: Tensor) -> Tensor:
+        w_plus: Tensor = self.latent(self.hidden(look))
+        return w_plus.reshape(len(look), *self.shape)
 
 
 class AutoDecoder(nn.Module):
-    """The puppeteer and one free W+ latent [rows, w_dim] per avatar, in the place of the encoders."""
+    """The puppeteer with the persona network, and the avatars' own latents, in the place of the encoders."""
 
-    def __init__(self, dims: Dims, encoder: EncoderDims, avatars: int) -> None:
+    def __init__(self, dims: Dims, encoder: EncoderDims, avatars: npt.NDArray[np.float32]) -> None:
+        """avatars: f32 [A,P], their looks."""
         super().__init__()
         self.puppeteer = Puppeteer(dims, encoder)
-        self.identities = nn.Parameter(torch.randn(avatars, 1, dims.w_dim).repeat(1, rows(dims), 1))
+        self.persona = Persona(avatars.shape[1], dims)
+        self.own = nn.Parameter(torch.zeros(len(avatars), rows(dims), dims.w_dim))
+        self.looks: Tensor
+        self.register_buffer("looks", torch.from_numpy(avatars))
+
+    def begin_with(self, checkpoint: Path) -> None:
+        """Take an earlier checkpoint's networks; the mean person is then the mean of its avatars."""
+        begin_with(self.puppeteer, checkpoint)
+        self.persona.begin_at(self.puppeteer.generator.w_avg)
 
     def learned(self) -> list[nn.Parameter]:
         """The parameters that this stage fits: all but the encoders and the mapping network."""
         generator = self.puppeteer.generator
-        parts = (generator.affines, generator.synthesis, self.puppeteer.deform_head)
-        return [self.identities, *(p for part in parts for p in part.parameters())]
+        parts = (
+            generator.affines,
+            generator.synthesis,
+            self.puppeteer.deform_head,
+            self.persona,
+        )
+        return [self.own, *(p for part in parts for p in part.parameters())]
 
-    def styles(self, person: Tensor, motion: Tensor) -> Tensor:
-        """Styles [N,S] of people i64 [N] in motion f32 [N,M] (the known factors, standardised)."""
-        return self.puppeteer.styles(self.identities[person], self.puppeteer.deform_head(motion))
+    def identities(self) -> Tensor:
+        """W_ID of the avatars: [A, rows, w_dim]."""
+        return self.latents(torch.arange(len(self.own), device=self.own.device), self.looks)
 
-    def forward(self, person: Tensor, motion: Tensor) -> Tensor:
+    def latents(self, avatar: Tensor, look: Tensor) -> Tensor:
+        """W_ID [N, rows, w_dim] of looks [N,P]; `avatar` i64 [N] says which avatar it is, A: nobody's."""
+        nobody = torch.zeros_like(self.own[:1])
+        w_plus: Tensor = self.persona(look)
+        return w_plus + torch.cat([self.own, nobody])[avatar]
+
+    def styles(self, avatar: Tensor, look: Tensor, motion: Tensor) -> Tensor:
+        """Styles [N,S] of people as for `latents` in motion f32 [N,M] (the known factors, standardised)."""
+        return self.puppeteer.styles(self.latents(avatar, look), self.puppeteer.deform_head(motion))
+
+    def forward(self, avatar: Tensor, look: Tensor, motion: Tensor) -> Tensor:
         """Pictures f32 [N,3,R,R]; arguments as for `styles`."""
-        return self.puppeteer.render(self.styles(person, motion))
+        return self.puppeteer.render(self.styles(avatar, look, motion))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """N frames: who (see AutoDecoder.latents), doing what, and the picture with what its pixels count."""
+
+    avatar: Tensor  # i64 [N]
+    look: Tensor  # f32 [N,P]
+    motion: Tensor  # f32 [N,M]
+    picture: Tensor  # f32 [N,3,S,S]
+    weight: Tensor  # f32 [N,1,S,S]
+
+    def __add__(self, other: "Batch") -> "Batch":
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Batch(*(torch.cat(pair) for pair in pairs))
 
 
 @torch.no_grad()
@@ -116,69 +186,93 @@ def fit(picture: Tensor, target: Tensor, weight: Tensor, spent: float) -> Tensor
 
 
 class GeneratorStage:
-    """Fits an AutoDecoder to the avatars' frames."""
+    """Fits an AutoDecoder to the avatars' frames, and to those of many other people."""
 
     def __init__(
         self,
-        frames: Frames,
+        avatars: Frames,
+        people: Frames,
         folder: Path,
         minutes: float,
         dims: Dims,
         encoder: EncoderDims,
         peak: float = 4e-3,
+        start: Path | None = None,
     ) -> None:
-        self.frames, self.folder, self.peak, self.dims = frames, folder, peak, dims
-        self.people = np.unique(frames.person)
+        """start: an earlier checkpoint of the same sizes to begin with."""
+        self.avatars, self.people = avatars, people
+        self.folder, self.peak, self.dims = folder, peak, dims
+        self.names = sorted(avatars.looks)
+        self.table = Table([*avatars.looks.values(), *people.looks.values()])
+        looks = self.table([avatars.looks[name] for name in self.names])
         torch.manual_seed(0)
-        self.model = prepare(AutoDecoder(dims, encoder, len(self.people)))
+        self.model = prepare(AutoDecoder(dims, encoder, looks))
+        if start is not None:
+            self.model.begin_with(start)
         self.optimizer = torch.optim.Adam(self.model.learned(), peak, (0.9, 0.99))
         self.average = copy.deepcopy(self.model)  # follows the weights, smoothed: what is kept
         state = {"model": self.model, "optimizer": self.optimizer, "average": self.average}
         self.run = Run(folder, "generator", minutes, state)
-        self.held_out = np.random.default_rng(0).random(len(frames)) < 0.02
+        self.held_out = np.random.default_rng(0).random(len(avatars)) < 0.02
+        self.unseen = np.isin(people.person, unseen_people(people))
         self.numbers = Average()
 
-    def batch(self, index: Index) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Rows -> person i64 [N], motion f32 [N,M], picture [N,3,S,S], weight [N,1,S,S]."""
-        person = torch.from_numpy(np.searchsorted(self.people, self.frames.person[index])).to(
-            DEVICE
+    def batch(self, frames: Frames, index: Index) -> Batch:
+        """Some rows of the avatars' or the people's frames."""
+        who = frames.person[index]
+        names = self.names if frames is self.avatars else []
+        avatar = [names.index(w) if w in names else len(self.names) for w in who]
+        look = self.table([frames.looks[int(w)] for w in who])
+        labels = torch.from_numpy(frames.labels[index]).to(DEVICE)
+        weight = losses.part_weights(labels)
+        if frames is self.people:
+            weight[labels[:, None] == LABELS["background"]] = ROOM_WEIGHT
+        return Batch(
+            torch.tensor(avatar, dtype=torch.long, device=DEVICE),
+            torch.from_numpy(look).to(DEVICE),
+            torch.from_numpy(frames.factors[index] / factor_scale()).to(DEVICE),
+            pictures(frames, index),
+            weight,
         )
-        motion = torch.from_numpy(self.frames.factors[index] / factor_scale()).to(DEVICE)
-        weight = losses.part_weights(torch.from_numpy(self.frames.labels[index]).to(DEVICE))
-        return person, motion, pictures(self.frames, index), weight
 
     def train(self) -> None:
         """Run until the budget is spent."""
-        odds = np.where(self.held_out, 0, near_frontal(self.frames))
-        odds /= odds.sum()
+        usual = [
+            (self.avatars, shown(self.avatars, ~self.held_out)),
+            (self.people, shown(self.people, ~self.unseen)),
+        ]
         for spent in self.run.steps(lambda: str(self.numbers), self.show):
-            phase = [p for p in PHASES if p.begin <= spent and p.resolution <= self.frames.size][-1]
-            index = np.sort(np.random.choice(len(odds), phase.batch, replace=False, p=odds))
-            self.step(index, phase, spent)
+            phase = [
+                p for p in PHASES if p.begin <= spent and p.resolution <= self.dims.resolution
+            ][-1]
+            counts = (phase.batch - phase.others, phase.others)
+            drawn = [
+                self.batch(frames, np.sort(np.random.choice(len(odds), n, replace=False, p=odds)))
+                for (frames, odds), n in zip(usual, counts, strict=True)
+            ]
+            self.step(drawn[0] + drawn[1], phase, spent)
 
-    def step(self, index: Index, phase: Phase, spent: float) -> None:
+    def step(self, batch: Batch, phase: Phase, spent: float) -> None:
         """One update of the weights and their average."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.peak, spent)
-        person, motion, target, weight = self.batch(index)
         window = face_window() if phase.resolution > WINDOW_LEVEL else None
-        images = self.render(person, motion, phase.resolution, window)
+        images = self.render(batch, phase.resolution, window)
         # The window's level is whole: there the background and the hair at the rim are learnt.
-        terms = [fit(images[WINDOW_LEVEL].float(), target, weight, spent)]
+        terms = [fit(images[WINDOW_LEVEL].float(), batch.picture, batch.weight, spent)]
         if window:
             fine = images[phase.resolution].float()
-            terms.append(fit(fine, crop(target, window), crop(weight, window), spent))
+            target, weight = crop(batch.picture, window), crop(batch.weight, window)
+            terms.append(fit(fine, target, weight, spent))
         descend(sum(terms, torch.zeros((), device=DEVICE)), self.optimizer)
         follow(self.average, self.model, self.run.step)
         self.numbers.add(coarse=terms[0].detach(), fine=terms[-1].detach(), px=phase.resolution)
 
-    def render(
-        self, person: Tensor, motion: Tensor, resolution: int, window: Window | None
-    ) -> dict[int, Tensor]:
+    def render(self, batch: Batch, resolution: int, window: Window | None) -> dict[int, Tensor]:
         """The pictures of all levels up to `resolution` px, by their px."""
         images = {}
         with mixed_precision():
-            styles = self.model.styles(person, motion)
+            styles = self.model.styles(batch.avatar, batch.look, batch.motion)
             synthesis = self.model.puppeteer.generator.synthesis
             for level, image in synthesis.levels(styles, window):
                 images[level] = image
@@ -188,11 +282,18 @@ class GeneratorStage:
 
     @torch.no_grad()
     def show(self) -> None:
-        """Held-out frames: each avatar's truth above its rendering."""
+        """Held-out frames of each avatar, and people never seen: the truth above the rendering."""
         sheet = []
-        for who in self.people:
-            index = np.flatnonzero(self.held_out & (self.frames.person == who))[:8]
-            person, motion, target, _ = self.batch(index)
-            out = self.average(person, motion)
-            sheet += [list(to_uint8(target)), list(to_uint8(out))]
+        chosen = [(self.avatars, self.held_out & (self.avatars.person == n)) for n in self.names]
+        chosen.append((self.people, self.unseen & (np.arange(len(self.people)) % 12 == 3)))
+        for frames, mask in chosen:
+            batch = self.batch(frames, np.flatnonzero(mask)[:8])
+            out = self.average(batch.avatar, batch.look, batch.motion)
+            sheet += [list(to_uint8(batch.picture)), list(to_uint8(out))]
         write_sheet(sheet, self.folder / f"generator_{self.run.step:06d}.png", tile=160)
+
+
+def shown(frames: Frames, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """How often to draw each frame, [N] with sum 1: never outside the mask, mostly near-frontal ones."""
+    odds = np.where(mask, near_frontal(frames), 0)
+    return np.asarray(odds / odds.sum(), np.float64)

@@ -48,10 +48,11 @@ class JoinStage:
             raise UserError(
                 "nothing to join: train both first, `python -m reenact.train generator` and `... encoder`"
             )
-        self.avatars, self.people, self.encoder = generator.frames, encoder.frames, encoder
+        self.avatars, self.people, self.encoder = generator.avatars, encoder.frames, encoder
         self.generator_step = generator.run.step
         self.folder, self.peak, self.size = folder, peak, batch
         self.model, self.identities = assemble(generator, encoder)
+        self.side = self.model.encoder.crop
         self.pairs = pair_index(self.avatars, self.people)
         identity_heads = list(self.model.identity_encoder.parameters())
         others = [p for name, p in self.model.named_parameters() if is_joined(name)]
@@ -77,12 +78,7 @@ class JoinStage:
         """A random frame of each avatar as a camera sees it, at the encoders' size: [n,3,C,C]."""
         names = np.unique(self.avatars.person)
         index = [np.random.choice(np.flatnonzero(self.avatars.person == names[w])) for w in who]
-        side = self.model.encoder.crop
-        small = F.interpolate(
-            pictures(self.avatars, np.array(index)), size=(side, side), mode="area"
-        )
-        seen, _ = augment.camera(small)
-        return seen
+        return augment.camera(pictures(self.avatars, np.array(index)), side=self.side)[0]
 
     def identity(self, who: Index) -> Tensor:
         """L_id: whichever frame the portrait is, W_ID is the avatar's latent."""
@@ -96,7 +92,7 @@ class JoinStage:
 
     def reenact(self, who: Index, drivers: Index) -> Tensor:
         """L_pix + L_edge of the re-enacted picture (whole, and a window), L_fac of its motion."""
-        seen, _ = data.seen(self.people, drivers, roll=0.0)
+        seen, _ = data.seen(self.people, drivers, self.side, roll=0.0)
         rows, window = self.pairs[who, drivers], face_window()
         target = pictures(self.avatars, rows)
         weight = losses.part_weights(torch.from_numpy(self.avatars.labels[rows]).to(DEVICE))
@@ -120,9 +116,10 @@ class JoinStage:
         drivers = unseen[np.linspace(0, len(unseen) - 1, 8).astype(int)]
         frames = pictures(self.people, drivers)
         sheet = [list(to_uint8(frames))]
+        s_f = self.model.deform(F.interpolate(frames, (self.side, self.side), mode="area"))
         for who in range(len(self.identities)):
             w_id = self.model.identify(self.sources(np.array([who])))
-            styles = self.model.styles(w_id.expand(len(drivers), -1, -1), self.model.deform(frames))
+            styles = self.model.styles(w_id.expand(len(drivers), -1, -1), s_f)
             sheet.append(list(to_uint8(self.model.render(styles))))
         write_sheet(sheet, self.folder / f"join_{self.run.step:06d}.png", tile=160)
 
@@ -141,6 +138,6 @@ def assemble(generator: GeneratorStage, encoder: EncoderStage) -> tuple[Puppetee
     model = fitted.puppeteer
     model.pyramid.load_state_dict(encoder.model.pyramid.state_dict())
     model.deformation_encoder.load_state_dict(encoder.model.deformation_encoder.state_dict())
-    identities = fitted.identities.detach().clone()
+    identities = fitted.identities().detach()
     model.generator.w_avg.copy_(identities.mean((0, 1)))
     return model, identities
