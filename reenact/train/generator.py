@@ -78,14 +78,14 @@ class Persona(nn.Module):
 class AutoDecoder(nn.Module):
     """The puppeteer with the persona network, and the avatars' own latents, in the place of the encoders."""
 
-    def __init__(self, dims: Dims, encoder: EncoderDims, avatars: npt.NDArray[np.float32]) -> None:
+    def __init__(self, dims: Dims, encoder: EncoderDims, avatars: Tensor) -> None:
         """avatars: f32 [A,P], their looks."""
         super().__init__()
         self.puppeteer = Puppeteer(dims, encoder)
         self.persona = Persona(avatars.shape[1], dims)
         self.own = nn.Parameter(torch.zeros(len(avatars), rows(dims), dims.w_dim))
         self.looks: Tensor
-        self.register_buffer("looks", torch.from_numpy(avatars))
+        self.register_buffer("looks", avatars)
 
     def begin_with(self, checkpoint: Path) -> None:
         """Take an earlier checkpoint's networks; the mean person is then the mean of its avatars."""
@@ -204,9 +204,8 @@ class GeneratorStage:
         self.folder, self.peak, self.dims = folder, peak, dims
         self.names = sorted(avatars.looks)
         self.table = Table([*avatars.looks.values(), *people.looks.values()])
-        looks = self.table([avatars.looks[name] for name in self.names])
         torch.manual_seed(0)
-        self.model = prepare(AutoDecoder(dims, encoder, looks))
+        self.model = prepare(AutoDecoder(dims, encoder, self.looks(avatars)))
         if start is not None:
             self.model.begin_with(start)
         self.optimizer = torch.optim.Adam(self.model.learned(), peak, (0.9, 0.99))
@@ -216,6 +215,11 @@ class GeneratorStage:
         self.held_out = np.random.default_rng(0).random(len(avatars)) < 0.02
         self.unseen = np.isin(people.person, unseen_people(people))
         self.numbers = Average()
+
+    def looks(self, frames: Frames) -> Tensor:
+        """Standardised looks f32 [K,P] of the people of a data set, in the order of their numbers."""
+        looks = self.table([frames.looks[name] for name in sorted(frames.looks)])
+        return torch.from_numpy(looks).to(DEVICE)
 
     def batch(self, frames: Frames, index: Index) -> Batch:
         """Some rows of the avatars' or the people's frames."""

@@ -51,7 +51,10 @@ class JoinStage:
         self.avatars, self.people, self.encoder = generator.avatars, encoder.frames, encoder
         self.generator_step = generator.run.step
         self.folder, self.peak, self.size = folder, peak, batch
-        self.model, self.identities = assemble(generator, encoder)
+        self.model, self.identities, self.latents = assemble(generator, encoder)
+        self.variance = self.latents.var()
+        self.person = np.unique(self.people.person, return_inverse=True)[1]
+        self.known = np.flatnonzero(~encoder.held_out)
         self.side = self.model.encoder.crop
         self.pairs = pair_index(self.avatars, self.people)
         identity_heads = list(self.model.identity_encoder.parameters())
@@ -75,18 +78,20 @@ class JoinStage:
             descend(self.identity(who) + self.reenact(who, drivers), self.optimizer)
 
     def sources(self, who: Index) -> Tensor:
-        """A random frame of each avatar as a camera sees it, at the encoders' size: [n,3,C,C]."""
+        """A random frame of each avatar as a camera sees it, in the encoders' size: [n,3,C,C]."""
         names = np.unique(self.avatars.person)
         index = [np.random.choice(np.flatnonzero(self.avatars.person == names[w])) for w in who]
         return augment.camera(pictures(self.avatars, np.array(index)), side=self.side)[0]
 
     def identity(self, who: Index) -> Tensor:
-        """L_id: whichever frame the portrait is, W_ID is the avatar's latent."""
-        with torch.no_grad(), mixed_precision():
-            maps = self.model.pyramid(self.sources(who))
+        """L_id: whichever frame the portrait is, W_ID is the person's latent; of avatars, and of anybody."""
+        anybody = np.sort(np.random.choice(self.known, len(who), replace=False))
+        portraits = torch.cat([self.sources(who), data.seen(self.people, anybody, self.side)[0]])
+        with mixed_precision():
+            maps = self.model.pyramid(portraits)
         offsets = self.model.identity_encoder(tuple(m.float() for m in maps))
-        w_id = self.model.generator.w_avg + offsets
-        loss = F.mse_loss(w_id, self.identities[who])
+        known = torch.cat([self.identities[who], self.latents[self.person[anybody]]])
+        loss = F.mse_loss(self.model.generator.w_avg + offsets, known) / self.variance
         self.numbers.add(identity=loss.detach())
         return loss
 
@@ -132,12 +137,13 @@ def is_joined(name: str) -> bool:
     return name.startswith(("pyramid", "deformation_encoder"))
 
 
-def assemble(generator: GeneratorStage, encoder: EncoderStage) -> tuple[Puppeteer, Tensor]:
-    """One puppeteer from both stages, and the avatars' latents [A,rows,w_dim]; their mean becomes w_avg."""
+@torch.no_grad()
+def assemble(generator: GeneratorStage, encoder: EncoderStage) -> tuple[Puppeteer, Tensor, Tensor]:
+    """One puppeteer from both stages, the avatars' latents [A,rows,w_dim], and the people's, whose mean is w_avg."""
     fitted = generator.average
     model = fitted.puppeteer
     model.pyramid.load_state_dict(encoder.model.pyramid.state_dict())
     model.deformation_encoder.load_state_dict(encoder.model.deformation_encoder.state_dict())
-    identities = fitted.identities().detach()
-    model.generator.w_avg.copy_(identities.mean((0, 1)))
-    return model, identities
+    people = fitted.persona(generator.looks(generator.people))
+    model.generator.w_avg.copy_(people.mean((0, 1)))
+    return model, fitted.identities(), people
