@@ -10,15 +10,19 @@ import pytest
 torch = pytest.importorskip("torch", reason='needs torch: pip install -e ".[train]"')
 pytest.importorskip("numba", reason='needs numba: pip install -e ".[train]"')
 
+from reenact import spaces  # noqa: E402
 from reenact.encoders import EncoderDims  # noqa: E402
 from reenact.errors import UserError  # noqa: E402
+from reenact.hybrid import Puppeteer  # noqa: E402
 from reenact.spaces import Dims  # noqa: E402
 from reenact.talking_heads.clip import Clip  # noqa: E402
 from reenact.talking_heads.dataset import Form, Job, Plan, describe  # noqa: E402
 from reenact.talking_heads.motion import FACTORS  # noqa: E402
 from reenact.talking_heads.shards import pack_shard, save_clip  # noqa: E402
-from reenact.train import augment, data, losses, run  # noqa: E402
+from reenact.train import augment, data, generator, losses, run  # noqa: E402
+from reenact.train.basis import motion_basis  # noqa: E402
 from reenact.train.data import Frames, load_frames, pair_index  # noqa: E402
+from reenact.train.edits import learned_edits, styles_of  # noqa: E402
 from reenact.train.encoder import EncoderStage, correlation, importance  # noqa: E402
 from reenact.train.generator import GeneratorStage  # noqa: E402
 from reenact.train.join import JoinStage  # noqa: E402
@@ -122,6 +126,42 @@ def test_stages_join_into_a_starter(avatars: Frames, people: Frames, tmp_path: P
     write_starter(join, tmp_path / "starter")
     assert (tmp_path / "starter" / "starter.safetensors").exists()
     assert len(list((tmp_path / "starter" / "avatars").glob("*.avatar"))) == 2
+
+
+def test_adversary_judges_the_last_phase(
+    avatars: Frames, people: Frames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generator, "PHASES", (generator.Phase(0.0, 128, 4, 2, adversarial=0.1),))
+    stage = GeneratorStage(avatars, people, tmp_path / "run", 3 * STEP, DIMS, ENCODER)
+    before = [p.clone() for p in stage.adversary.network.parameters()]
+    stage.train()
+    assert {"judged", "adversary"} <= set(stage.numbers.values)
+    after = stage.adversary.network.parameters()
+    assert not any(torch.equal(p, q) for p, q in zip(before, after, strict=True))
+
+
+def test_edits_follow_the_traits_that_people_differ_in() -> None:
+    rng = np.random.default_rng(0)
+    model = Puppeteer(DIMS, ENCODER)
+    ages, beards = rng.uniform(0, 1, (2, 60))
+    looks = [
+        {"person.age": a, "person.beard": b, "person.gender": rng.random(), "person.weight": rng.random(),
+         "person.look.melanin": rng.random(), "person.hair_rgb.0": rng.random(),
+         "person.look.blush": rng.random(), **({"person.glasses.width": 1.0} if k % 3 else {})}
+        for k, (a, b) in enumerate(zip(ages, beards, strict=True))
+    ]  # fmt: skip
+    w = rng.normal(size=(3, spaces.rows(DIMS), DIMS.w_dim)).astype(np.float32)
+    latents = w[0] + ages[:, None, None] * w[1] + beards[:, None, None] * w[2]
+    motion = rng.normal(size=(200, len(FACTORS))).astype(np.float32)
+    basis = motion_basis(model, motion, FACTORS)
+    edits = learned_edits(model, latents.astype(np.float32), looks, basis)
+    found = {edit.name: edit for edit in edits}
+    for name, direction, spread in (("age", w[1], ages.std()), ("beard", w[2], beards.std())):
+        wanted = styles_of(model, (direction * spread).astype(np.float32))
+        assert np.allclose(found[name].styles, wanted, atol=0.02 * np.abs(wanted).max()), name
+    others = [found[name] for name in ("weight", "skin tone", "glasses")]
+    assert all(np.abs(edit.styles).max() < 0.02 for edit in others)
+    assert list(found)[-1] == "smile" and np.flatnonzero(found["smile"].styles).size > 0
 
 
 def test_joining_untrained_stages_says_what_to_train(

@@ -23,6 +23,7 @@ from reenact.spaces import Dims, rows
 from reenact.talking_heads.motion import FACTORS, factor_scale
 from reenact.talking_heads.surfaces import LABELS
 from reenact.train import losses
+from reenact.train.adversary import Adversary
 from reenact.train.data import Frames, Index, pictures, unseen_people
 from reenact.train.looks import Table
 from reenact.train.run import DEVICE, Average, Run, descend, learning_rate, mixed_precision, prepare
@@ -32,6 +33,7 @@ from reenact.train.start import begin_with
 WINDOW_LEVEL = (
     64  # px: above this, the fine blocks are trained on half-side windows, four times cheaper
 )
+ADVERSARY_WIDTH = 32  # channels of the discriminator's first maps
 ROOM_WEIGHT = 0.02  # of the pixels of a random room, which nobody's look foretells
 
 
@@ -43,6 +45,7 @@ class Phase:
     resolution: int
     batch: int
     others: int  # of the batch are anybody, the rest avatars
+    adversarial: float = 0.0  # weight of the adversary's judgement
 
 
 USUAL_TURN = {"head yaw": 0.20, "head pitch": 0.13, "head roll": 0.13}  # radians
@@ -210,7 +213,14 @@ class GeneratorStage:
             self.model.begin_with(start)
         self.optimizer = torch.optim.Adam(self.model.learned(), peak, (0.9, 0.99))
         self.average = copy.deepcopy(self.model)  # follows the weights, smoothed: what is kept
-        state = {"model": self.model, "optimizer": self.optimizer, "average": self.average}
+        self.adversary = Adversary(ADVERSARY_WIDTH)
+        state = {
+            "model": self.model,
+            "optimizer": self.optimizer,
+            "average": self.average,
+            "adversary": self.adversary.network,
+            "adversary_optimizer": self.adversary.optimizer,
+        }
         self.run = Run(folder, "generator", minutes, state)
         self.held_out = np.random.default_rng(0).random(len(avatars)) < 0.02
         self.unseen = np.isin(people.person, unseen_people(people))
@@ -268,9 +278,21 @@ class GeneratorStage:
             fine = images[phase.resolution].float()
             target, weight = crop(batch.picture, window), crop(batch.weight, window)
             terms.append(fit(fine, target, weight, spent))
+            terms += self.judgement(fine, target, phase)
         descend(sum(terms, torch.zeros((), device=DEVICE)), self.optimizer)
         follow(self.average, self.model, self.run.step)
-        self.numbers.add(coarse=terms[0].detach(), fine=terms[-1].detach(), px=phase.resolution)
+        names = ("coarse", "fine", "judged")
+        self.numbers.add(
+            px=phase.resolution, **{n: t.detach() for n, t in zip(names, terms, strict=False)}
+        )
+
+    def judgement(self, drawn: Tensor, true: Tensor, phase: Phase) -> list[Tensor]:
+        """The adversary's loss, where the phase asks for one; the adversary learns from the same pictures."""
+        if not phase.adversarial:
+            return []
+        true = shrink(true, drawn.shape[-1])
+        self.numbers.add(adversary=self.adversary.learn(drawn, true, self.run.step))
+        return [phase.adversarial * self.adversary.judge(drawn, true)]
 
     def render(self, batch: Batch, resolution: int, window: Window | None) -> dict[int, Tensor]:
         """The pictures of all levels up to `resolution` px, by their px."""

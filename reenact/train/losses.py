@@ -1,5 +1,8 @@
 """One function per loss. Pictures are f32 [N,3,S,S] in -1..1, weights f32 [N,1,S,S] with mean about 1."""
 
+from collections.abc import Sequence
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -32,3 +35,25 @@ def edge(picture: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 def factor(predicted: Tensor, known: Tensor, importance: Tensor) -> Tensor:
     """L_fac: weighted smooth L1 on the standardised known factors [N,F]; importance [F] has mean 1."""
     return (importance * F.smooth_l1_loss(predicted, known, reduction="none", beta=1.0)).mean()
+
+
+def adversarial(answer: Tensor) -> Tensor:
+    """L_adv, non-saturating (Goodfellow et al. 2014); answer: what the discriminator says of drawn pictures."""
+    return F.softplus(-answer).mean()
+
+
+def discriminator(drawn: Tensor, true: Tensor) -> Tensor:
+    """L_D: logistic loss of the discriminator's answers for drawn and for true pictures."""
+    return F.softplus(drawn).mean() + F.softplus(-true).mean()
+
+
+def gradient_penalty(answer: Tensor, true: Tensor) -> Tensor:
+    """L_R1 (Mescheder et al. 2018): half the squared gradient of the answers by the true pictures [N,3,S,S]."""
+    (gradient,) = torch.autograd.grad(answer.mean((1, 2, 3)).sum(), true, create_graph=True)
+    return 0.5 * gradient.square().sum((1, 2, 3)).mean()
+
+
+def feature(drawn: Sequence[Tensor], true: Sequence[Tensor]) -> Tensor:
+    """L_feat: mean L1 between the features [N,C,S,S] that the discriminator finds in drawn and in true pictures."""
+    terms = [F.l1_loss(x.float(), y.float()) for x, y in zip(drawn, true, strict=True)]
+    return torch.stack(terms).mean()
