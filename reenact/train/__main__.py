@@ -20,10 +20,12 @@ from reenact.spaces import Dims
 from reenact.talking_heads.dataset import Form
 from reenact.talking_heads.motion import FACTORS
 from reenact.talking_heads.stream import Stream
+from reenact.train import distributed
 from reenact.train.data import load_frames
 from reenact.train.encoder import EncoderStage
 from reenact.train.generator import GeneratorStage
 from reenact.train.join import JoinStage
+from reenact.train.run import DEVICE
 from reenact.train.starter import write_starter
 
 DIMS, ENCODER = Dims(), EncoderDims(motion=len(FACTORS))
@@ -50,7 +52,8 @@ def train_encoder(options: argparse.Namespace) -> None:
         stage.train()
         return
     form = Form(CLIP, stage.frames.size, CLIP, camera=stage.frames.camera is not None)
-    with Stream(form, seed=stage.run.step, pairs=64, workers=options.stream) as stage.stream:
+    seed = stage.run.step * distributed.world() + distributed.rank()  # other people in each process
+    with Stream(form, seed=seed, pairs=64, workers=options.stream) as stage.stream:
         stage.train()
 
 
@@ -61,7 +64,31 @@ def join_stage(options: argparse.Namespace, minutes: float) -> JoinStage:
 
 
 def train_all(options: argparse.Namespace) -> None:
-    """All stages; the first two as two processes, one thread each: two threads of one process fight."""
+    """All stages, from data to starter."""
+    if distributed.world() > 1 or DEVICE.type == "cuda":
+        train_apart_in_turn(options)
+    else:
+        train_apart_side_by_side(options)
+    join = join_stage(options, options.minutes * JOINED)
+    join.train()
+    ship(join, options.to)
+
+
+def ship(join: JoinStage, folder: Path) -> None:
+    """Write the starter's files; one process does."""
+    if distributed.rank() == 0:
+        write_starter(join, folder)
+
+
+def train_apart_in_turn(options: argparse.Namespace) -> None:
+    """Stages 1 and 2 one after the other: each has every GPU."""
+    half = argparse.Namespace(**{**vars(options), "minutes": options.minutes * APART / 2})
+    generator_stage(half, half.minutes).train()
+    train_encoder(half)
+
+
+def train_apart_side_by_side(options: argparse.Namespace) -> None:
+    """Stages 1 and 2 as two processes, one thread each: two threads of one process fight."""
     common = [
         "--avatars",
         str(options.avatars),
@@ -79,9 +106,6 @@ def train_all(options: argparse.Namespace) -> None:
     ]
     if any([stage.wait() for stage in stages]):  # a list: wait for both
         raise UserError("a stage failed, see above; the same command goes on where it stopped")
-    join = join_stage(options, options.minutes * JOINED)
-    join.train()
-    write_starter(join, options.to)
 
 
 def parse() -> argparse.Namespace:
@@ -114,10 +138,8 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-@exit_on_user_error
-def main() -> int:
-    options = parse()
-    torch.set_num_threads(options.threads)
+def run_stage(options: argparse.Namespace) -> None:
+    """What the command line asks for."""
     if options.stage == "all":
         train_all(options)
     elif options.stage == "generator":
@@ -127,7 +149,15 @@ def main() -> int:
     elif options.stage == "join":
         join_stage(options, options.minutes).train()
     else:
-        write_starter(join_stage(options, 0), options.to)
+        ship(join_stage(options, 0), options.to)
+
+
+@exit_on_user_error
+def main() -> int:
+    options = parse()
+    torch.set_num_threads(options.threads)
+    with distributed.group():
+        run_stage(options)
     return 0
 
 

@@ -17,10 +17,11 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from reenact.errors import UserError
+from reenact.train import distributed
 
 Network = TypeVar("Network", bound=nn.Module)
 
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+DEVICE = distributed.device()
 
 clock = time.perf_counter
 
@@ -32,7 +33,8 @@ class Run:
     """One stage of training in one folder.
 
     `state` maps names to things with state_dict/load_state_dict (networks, optimisers). `show` is called at every
-    snapshot to draw a sheet of pictures.
+    snapshot to draw a sheet of pictures. Where several processes train, all go by the first one's clock, and it
+    alone reports and writes; the folder must be one that all of them see.
     """
 
     def __init__(self, folder: Path, stage: str, minutes: float, state: dict[str, Any]) -> None:
@@ -40,9 +42,14 @@ class Run:
         self.file = folder / f"{stage}.pt"
         self.stage, self.budget_s, self.state = stage, minutes * 60, state
         self.used_s, self.step = 0.0, 0
-        self.console = Console()
+        self.console = Console(quiet=distributed.rank() > 0)
         if self.file.exists():
             self._resume()
+        for network in self._networks():
+            distributed.share_weights(network)
+
+    def _networks(self) -> list[nn.Module]:
+        return [part for part in self.state.values() if isinstance(part, nn.Module)]
 
     def _resume(self) -> None:
         try:
@@ -58,31 +65,48 @@ class Run:
         self.console.print(f"{self.stage}: going on from step {self.step}")
 
     def save(self) -> None:
-        """Write the snapshot; the old one stays until the new one is whole."""
-        snapshot = {name: part.state_dict() for name, part in self.state.items()}
-        new = self.file.with_suffix(".new")
-        torch.save({**snapshot, "used_s": self.used_s, "step": self.step}, new)
-        new.replace(self.file)
+        """Write the snapshot; the old one stays until the new one is whole. All processes call this."""
+        for network in self._networks():
+            distributed.average_buffers(network)
+        if distributed.rank() == 0:
+            snapshot = {name: part.state_dict() for name, part in self.state.items()}
+            new = self.file.with_suffix(".new")
+            torch.save({**snapshot, "used_s": self.used_s, "step": self.step}, new)
+            new.replace(self.file)
+        distributed.agree(0)  # nobody reads the file before it is there
 
     def steps(self, report: Callable[[], str], show: Callable[[], None]) -> Iterator[float]:
         """Yield the share of the budget that is spent (0..1) once per step, until nothing is left."""
-        last = last_report = last_snapshot = clock()
+        distributed.seed_draws(self.step)
+        last = last_report = last_snapshot = now()
         while self.used_s < self.budget_s:
             yield self.used_s / self.budget_s
-            now = clock()
-            self.used_s += now - last
-            last = now
+            time_now = now()
+            self.used_s += time_now - last
+            last = time_now
             self.step += 1
-            if now - last_report > REPORT_S:
-                done = f"{self.used_s / 60:6.1f} of {self.budget_s / 60:.0f} min"
-                self.console.print(f"{self.stage:9} step {self.step:6}  {done}  {report()}")
-                last_report = now
-            if now - last_snapshot > SNAPSHOT_S:
-                self.save()
-                show()
-                last = last_snapshot = clock()
+            if time_now - last_report > REPORT_S:
+                self._tell(report)
+                last_report = time_now
+            if time_now - last_snapshot > SNAPSHOT_S:
+                self._keep(show)
+                last = last_snapshot = now()
+        self._keep(show)
+
+    def _tell(self, report: Callable[[], str]) -> None:
+        if distributed.rank() == 0:
+            done = f"{self.used_s / 60:6.1f} of {self.budget_s / 60:.0f} min"
+            self.console.print(f"{self.stage:9} step {self.step:6}  {done}  {report()}")
+
+    def _keep(self, show: Callable[[], None]) -> None:
         self.save()
-        show()
+        if distributed.rank() == 0:
+            show()
+
+
+def now() -> float:
+    """The first process's clock in seconds, which all go by."""
+    return distributed.agree(clock())
 
 
 def prepare(network: Network) -> Network:
@@ -92,9 +116,10 @@ def prepare(network: Network) -> Network:
 
 
 def descend(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
-    """One step of an optimiser down the gradient of a loss."""
+    """One step of an optimiser down the gradient of a loss (its mean, where several processes train)."""
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
+    distributed.average_gradients(p for group in optimizer.param_groups for p in group["params"])
     optimizer.step()
 
 
@@ -111,16 +136,19 @@ def learning_rate(peak: float, spent: float) -> float:
 
 
 class Average:
-    """Exponential moving averages of named numbers, for the lines of progress."""
+    """Exponential moving averages of named numbers, for the lines of progress.
+
+    Tensors stay where they are until somebody looks: a step waits for no GPU.
+    """
 
     def __init__(self) -> None:
-        self.values: dict[str, float] = {}
+        self.values: dict[str, float | Tensor] = {}
 
-    def add(self, **numbers: float | torch.Tensor) -> None:
+    def add(self, **numbers: float | Tensor) -> None:
         """Take one step's numbers in."""
         for name, number in numbers.items():
-            value = float(number)
+            value = number.detach() if isinstance(number, Tensor) else number
             self.values[name] = 0.98 * self.values.get(name, value) + 0.02 * value
 
     def __str__(self) -> str:
-        return "  ".join(f"{name} {value:.4f}" for name, value in self.values.items())
+        return "  ".join(f"{name} {float(value):.4f}" for name, value in self.values.items())
