@@ -22,8 +22,8 @@ def parser() -> CommandLine:
     add("--avatar", action="append", help="name of a built-in avatar, an .avatar file or a folder "
         "of these; may be repeated, then keys choose (default: all that are built in)")  # fmt: skip
     add("--fade", type=float, default=0.3, metavar="S", help="from avatar to avatar (default: 0.3)")
-    add("--edit", action="append", default=[], metavar="FILE=STRENGTH",
-        help="change the avatar by an .edit file, e.g. smile.edit=0.8; may be repeated")  # fmt: skip
+    add("--edit", action="append", default=[], metavar="EDIT=STRENGTH",
+        help="change the avatar: age=1.5, smile=1 (those that ship), or FILE.edit=0.8; may be repeated")  # fmt: skip
     add(
         "--backend",
         default="auto",

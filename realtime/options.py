@@ -13,7 +13,7 @@ from realtime.live import Limits
 from realtime.outputs import parse_size
 from realtime.readers import CAMERA_SIZE
 from reenact.avatar import SUFFIX, Avatar, find_avatar, load_avatar, starter_avatars
-from reenact.edits import Edit, load_edit
+from reenact.edits import Edit, load_edit, starter_edits
 from reenact.errors import UserError
 from reenact.motion_basis import GROUPS
 
@@ -136,9 +136,18 @@ def _avatar_files(word: str) -> list[Path]:
     return files
 
 
-def edits_of(words: Sequence[str]) -> list[tuple[Edit, float]]:
-    """The edits and their strengths, each word FILE=STRENGTH; UserError for one that is not."""
-    edits = []
+def edits_of(words: Sequence[str], fingerprint: str) -> list[tuple[Edit, float]]:
+    """The edits to turn and their strengths: those named, then (at 0) those that ship for the generator.
+
+    Args:
+        words: each NAME=STRENGTH of an edit that ships, or FILE=STRENGTH.
+        fingerprint: of the generator.
+
+    Raises:
+        UserError: a word that says neither, or a file that is no edit.
+    """
+    shipped = starter_edits()
+    edits: list[tuple[Edit, float]] = []
     for word in words:
         file, _, strength = word.rpartition("=")
         try:
@@ -147,8 +156,9 @@ def edits_of(words: Sequence[str]) -> list[tuple[Edit, float]]:
             amount = math.nan
         if not file or not math.isfinite(amount):
             raise UserError(f"--edit {word}: give a file and how much of it, like smile.edit=0.8")
-        edits.append((load_edit(Path(file)), amount))
-    return edits
+        edits.append((load_edit(shipped.pop(file, Path(file))), amount))
+    others = (load_edit(path) for path in shipped.values())
+    return edits + [(edit, 0.0) for edit in others if edit.fingerprint == fingerprint]
 
 
 def dials(edits: Sequence[tuple[Edit, float]]) -> list[EditDial]:

@@ -27,6 +27,7 @@ _KIND = archive.Kind(
     remedy="get it again, or import it again",
 )
 SUFFIX = _KIND.suffix
+STARTER_EDITS = Path(__file__).parent / "starter" / "edits"
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,11 @@ def load_edit(path: Path) -> Edit:
     except ValueError as error:
         raise UserError(f"{path} is not a whole edit file: {error}; {_KIND.remedy}") from error
     return edit
+
+
+def starter_edits() -> dict[str, Path]:
+    """Return the edits that ship, by the names of their files, in alphabetical order."""
+    return {path.stem: path for path in sorted(STARTER_EDITS.glob(f"*{SUFFIX}"))}
 
 
 def _check_limits(edit: Edit) -> None:

@@ -126,6 +126,7 @@ def test_stages_join_into_a_starter(avatars: Frames, people: Frames, tmp_path: P
     write_starter(join, tmp_path / "starter")
     assert (tmp_path / "starter" / "starter.safetensors").exists()
     assert len(list((tmp_path / "starter" / "avatars").glob("*.avatar"))) == 2
+    assert (tmp_path / "starter" / "edits" / "smile.edit").exists()
 
 
 def test_adversary_judges_the_last_phase(

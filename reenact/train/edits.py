@@ -42,12 +42,12 @@ def light_hair(look: Look) -> float:
 
 
 TRAITS: Mapping[str, Callable[[Look], float]] = {
-    "age": lambda look: look["person.age"],
-    "masculine": lambda look: look["person.gender"],
-    "weight": lambda look: look["person.weight"],
-    "skin tone": lambda look: look["person.look.melanin"],
+    "age": lambda look: look.get("person.age", 0.0),
+    "masculine": lambda look: look.get("person.gender", 0.0),
+    "weight": lambda look: look.get("person.weight", 0.0),
+    "skin tone": lambda look: look.get("person.look.melanin", 0.0),
     "hair colour": light_hair,
-    "beard": lambda look: look["person.beard"],
+    "beard": lambda look: look.get("person.beard", 0.0),
     "make-up": make_up,
     "glasses": glasses,
 }
@@ -70,7 +70,7 @@ def learned_edits(
         basis: the model's motion basis.
     """
     values = traits(looks)
-    spread = values.std(0)
+    spread = values.std(0).clip(1e-6)
     standard = (values - values.mean(0)) / spread
     design = np.concatenate([standard, np.ones((len(standard), 1), np.float32)], 1)
     slopes = np.linalg.lstsq(design, latents.reshape(len(latents), -1), rcond=None)[0][:-1]
@@ -78,6 +78,8 @@ def learned_edits(
     mark = fingerprint(model.generator)
     edits = []
     for name, slope, most in zip(TRAITS, slopes, reach, strict=True):
+        if most == 0:  # a trait that all share
+            continue
         styles = styles_of(model, slope.reshape(latents.shape[1:]))
         edits.append(Edit(name, styles, np.array([-most, most], np.float32), mark, LICENCE))
     return [*edits, smile(model, basis)]

@@ -7,32 +7,36 @@ import torch
 
 from reenact.avatar import Avatar, save_avatar
 from reenact.checkpoint import fingerprint, load_checkpoint, save_checkpoint
+from reenact.edits import save_edit
 from reenact.errors import UserError
 from reenact.hybrid import Puppeteer
 from reenact.motion_basis import FILE, save_basis
 from reenact.talking_heads.motion import FACTORS, factor_scale, factors, sample_motion
 from reenact.train.basis import motion_basis
+from reenact.train.edits import learned_edits
 from reenact.train.join import JoinStage
 from reenact.train.sheet import to_uint8
 
 NAMES = (
-    "mei",
-    "bruno",
-    "ada",
-    "daniel",
-)  # of the people in people.json, in the order of their seeds
+    "iris", "amara", "finn", "greta", "mei", "rafael", "ada", "nora", "omar", "daniel",
+)  # fmt: skip
+"""Of the people in people.json, in the order of their seeds."""
 LICENCE = "CC0 1.0: this is no real person; it was rendered from MakeHuman's CC0 data."
 CONSENT = "Nobody's consent is needed: the person does not exist."
 
 
 def write_starter(join: JoinStage, folder: Path) -> None:
-    """Write starter.safetensors, motion.basis and avatars/*.avatar; the ONNX graphs are `python -m export`'s work."""
+    """Write starter.safetensors, motion.basis, avatars/*.avatar and edits/*.edit.
+
+    The ONNX graphs are `python -m export`'s work.
+    """
     avatars = folder / "avatars"
     try:
-        avatars.mkdir(parents=True, exist_ok=True)
+        for place in (avatars, folder / "edits"):
+            place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"cannot write {avatars} ({error}); choose another folder with --to"
+            f"cannot write into {folder} ({error}); choose another folder with --to"
         ) from error
     steps = {
         "generator": join.generator_step,
@@ -47,9 +51,11 @@ def write_starter(join: JoinStage, folder: Path) -> None:
     )
     model, _ = load_checkpoint(checkpoint)  # as everybody will have it, rounded to fp16
     motion = np.concatenate([factors(sample_motion(seed, 24, stride=12)) for seed in range(200)])
-    save_basis(
-        motion_basis(model, (motion / factor_scale()).astype(np.float32), FACTORS), folder / FILE
-    )
+    basis = motion_basis(model, (motion / factor_scale()).astype(np.float32), FACTORS)
+    save_basis(basis, folder / FILE)
+    people = [join.people.looks[name] for name in sorted(join.people.looks)]
+    for edit in learned_edits(model, join.latents.cpu().numpy(), people, basis):
+        save_edit(edit, folder / "edits" / f"{edit.name.replace(' ', '_')}.edit")
     latents = join.identities.cpu().numpy()
     for name, latent in zip(NAMES, latents, strict=False):
         save_avatar(make_avatar(model, name, latent), avatars / f"{name}.avatar")
