@@ -224,6 +224,21 @@ def test_turned_window_turns_the_head_counter_clockwise() -> None:
     assert rho < -0.8  # counter-clockwise lifts what is on the right, and y points down
 
 
+def test_mirror_swaps_sides_and_twice_is_nothing() -> None:
+    places, signs = augment.swapped_sides()
+    assert torch.equal(places[places], torch.arange(len(FACTORS)))
+    motion = torch.zeros(64, len(FACTORS))
+    motion[:, FACTORS.index("head yaw")] = 1.0
+    motion[:, FACTORS.index("LeftUpperLidClosed")] = 2.0
+    picture = torch.arange(4.0).expand(64, 3, 4, 4)
+    seen, turned = augment.mirror(picture, motion)
+    flipped = seen[:, 0, 0, 0] == 3
+    assert 0 < int(flipped.sum()) < 64
+    assert turned[flipped][:, FACTORS.index("head yaw")].eq(-1).all()
+    assert turned[flipped][:, FACTORS.index("RightUpperLidClosed")].eq(2).all()
+    assert torch.equal(turned[~flipped], motion[~flipped])
+
+
 def test_camera_keeps_range_and_changes_every_picture() -> None:
     torch.manual_seed(0)
     clean = torch.rand(16, 3, 64, 64) * 2 - 1

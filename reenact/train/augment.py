@@ -5,10 +5,13 @@ Everything is a tensor operation on a batch, so that it runs where the training 
 """
 
 import math
+from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from reenact.talking_heads.motion import FACTORS
 
 SHIFT = 0.05  # of the window's side; a live window follows the face about as loosely (standard deviation)
 SCALE = 0.08  # of the window's size (standard deviation)
@@ -33,6 +36,29 @@ def jitter_window(
     side = side or picture.shape[-1]
     grid = F.affine_grid(rows, [n, picture.shape[1], side, side], align_corners=False)
     return F.grid_sample(picture, grid, padding_mode="border", align_corners=False), angle
+
+
+@cache
+def swapped_sides() -> tuple[Tensor, Tensor]:
+    """Which factor each factor is in a mirror i64 [F], and with which sign f32 [F]."""
+    other = {"Left": "Right", "Right": "Left"}
+    names, signs = [], []
+    for name in FACTORS:
+        side = next((s for s in other if s in name), None)
+        names.append(name.replace(side, other[side]) if side else name)
+        signs.append(-1.0 if name in ("head yaw", "head roll", "gaze yaw") else 1.0)
+    return torch.tensor([FACTORS.index(name) for name in names]), torch.tensor(signs)
+
+
+def mirror(picture: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
+    """Show every second picture [N,3,S,S] on average in a mirror, its motion code [N,F] with it."""
+    flip = torch.rand(len(picture), device=picture.device) < 0.5
+    places, signs = (t.to(motion.device) for t in swapped_sides())
+    turned = motion[:, places] * signs
+    return (
+        torch.where(flip[:, None, None, None], picture.flip(3), picture),
+        torch.where(flip[:, None], turned, motion),
+    )
 
 
 def light(picture: Tensor) -> Tensor:

@@ -111,6 +111,7 @@ class EncoderStage:
         """One update."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.peak, spent)
+        seen, known = augment.mirror(augment.light(seen), known)
         with mixed_precision():
             motion = self.model.motion(seen).float()
         loss = losses.factor(motion, known, self.importance)
