@@ -8,7 +8,7 @@ from pathlib import Path
 import run_live
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text().replace("\\\n", "")  # long commands go on
 COMMANDS = [line.strip() for line in README.splitlines() if line.startswith("    ")]
 
 
@@ -31,6 +31,16 @@ def test_modules_named_can_be_run() -> None:
     for module in named:
         path = ROOT / module.replace(".", "/")
         assert path.with_suffix(".py").exists() or (path / "__main__.py").exists()
+
+
+def test_flags_of_the_modules_exist() -> None:
+    for line in COMMANDS:
+        for module in re.findall(r"python -m ((?:reenact|export|engines|realtime)[a-z_.]*)", line):
+            path = ROOT / module.replace(".", "/")
+            files = path.glob("*.py") if path.is_dir() else [path.with_suffix(".py")]
+            code = "".join(file.read_text() for file in files)
+            for flag in set(re.findall(r"--[a-z-]+", line)) - {"--help"}:
+                assert f'"{flag}"' in code, f"{module} has no {flag}"
 
 
 def test_pictures_and_documents_linked_exist() -> None:

@@ -23,7 +23,7 @@ import numpy.typing as npt  # noqa: E402
 WEBCAM, VIRTUAL = "/dev/video0", "/dev/video10"
 MAGENTA = (255, 0, 255)
 BAND = 24
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 
 def driver_frames(path: str) -> list[npt.NDArray[np.uint8]]:
@@ -37,13 +37,13 @@ def driver_frames(path: str) -> list[npt.NDArray[np.uint8]]:
     return frames
 
 
-def feed(path: str) -> None:
+def feed(path: str, fps: float = 25) -> None:
     """Play a video into the webcam until the process is ended."""
     import pyvirtualcam
 
     frames = driver_frames(path)
     height, width = frames[0].shape[:2]
-    with pyvirtualcam.Camera(width, height, 25, device=WEBCAM) as camera:
+    with pyvirtualcam.Camera(width, height, fps, device=WEBCAM) as camera:
         while True:
             for frame in frames:
                 camera.send(frame)
@@ -87,4 +87,4 @@ def main(video: str, out: str, seconds: str, *command: str) -> None:
 
 
 if __name__ == "__main__":
-    feed(sys.argv[2]) if sys.argv[1] == "feed" else main(*sys.argv[1:])
+    feed(sys.argv[2], *map(float, sys.argv[3:])) if sys.argv[1] == "feed" else main(*sys.argv[1:])
