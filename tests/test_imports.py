@@ -23,7 +23,7 @@ NETWORKS = (
     "foreign",
     "field_edits",
 )
-COMMANDS = ("reenact.__main__", "reenact.train", "export")
+COMMANDS = ("reenact.__main__", "reenact.train", "reenact.evaluate", "export")
 WITH_TORCH = (*(f"reenact.{name}" for name in NETWORKS), *COMMANDS, "engines.torch_engine")
 """The only modules and packages that may import torch, or one another, at all."""
 

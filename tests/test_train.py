@@ -33,10 +33,11 @@ ENCODER = EncoderDims(crop=64, width=8, pyramid=16, submodule=8, motion=len(FACT
 STEP = 1 / 60  # minutes: the clock of these tests ticks one second per step
 
 
-def blobs(folder: Path, people: int, motions: int, size: int, camera: bool = False) -> Frames:
+def blobs(
+    folder: Path, people: int, motions: int, size: int, camera: bool = False, clip: int = 8
+) -> Frames:
     """A data set of discs: the person is the disc's colour, yaw and pitch are its place."""
     rng = np.random.default_rng(0)
-    clip = 8
     factors = np.zeros((people, motions, clip, len(FACTORS)), np.float32)
     yaw, pitch = FACTORS.index("head yaw"), FACTORS.index("head pitch")
     factors[..., [yaw, pitch]] = rng.uniform(-0.6, 0.6, (1, motions, clip, 2))

@@ -66,7 +66,7 @@ def measure_models(options: argparse.Namespace) -> None:
         with console.status("") as status:
             tell = lambda words, m=model, s=status: s.update(f"{m.folder}: {words}")  # noqa: E731
             figures.append(measure(model, means, tell))
-    known = trust(means.witness, means.material, options.people / "portraits")
+    known = trust(means.witness, means.material)
     names = names_of(models)
     print(report.table(names, figures))
     if options.json:

@@ -5,7 +5,7 @@ import numpy as np
 from reenact.edits import Edit
 from reenact.evaluate.model import Model
 from reenact.evaluate.read import Floats, Readings
-from reenact.evaluate.reenactment import Numbers
+from reenact.evaluate.reenactment import Numbers, ratio
 from reenact.evaluate.traits import TRAITS
 from reenact.evaluate.witness import Seen, Witness, distance, look
 
@@ -49,7 +49,7 @@ def measure_edits(model: Model, readings: Readings, witness: Witness) -> dict[st
 
 def _measure(edit: Edit, plain: Seen, ends: list[Seen], people: float) -> Numbers:
     away = float(np.mean([distance(end.identity, plain.identity) for end in ends]))
-    numbers = {"distance": away, "ratio": away / people}
+    numbers = {"distance": away, "ratio": ratio(away, people)}
     trait = trait_of(edit)
     if trait:
         column = TRAITS.index(trait)

@@ -6,7 +6,7 @@ import numpy.typing as npt
 from reenact.evaluate.material import Material
 from reenact.evaluate.model import Model
 from reenact.evaluate.read import DRIVEN, Floats, Readings
-from reenact.evaluate.reenactment import Numbers, correlation_in_clips
+from reenact.evaluate.reenactment import Numbers, correlation_in_clips, ratio
 from reenact.evaluate.witness import Witness, distance, look
 from reenact.motion_basis import GROUPS, group
 from reenact.talking_heads.motion import FACTORS
@@ -31,7 +31,7 @@ def deformations(readings: Readings) -> Numbers:
     first, second = np.triu_indices(moments, 1)
     changes = np.linalg.norm(s_f[:, first] - s_f[:, second], axis=-1)
     return {
-        "leak_ratio": float(same_motion.mean() / changes.mean()),
+        "leak_ratio": ratio(float(same_motion.mean()), float(changes.mean())),
         "retrieval": float((apart.argmin(2) == np.arange(moments)).mean()),
         "retrieval_by_chance": 1 / moments,
     }
@@ -66,10 +66,10 @@ def pictures(model: Model, readings: Readings, witness: Witness) -> Numbers:
     return {
         "same_avatar": same_avatar,
         "two_avatars": two_avatars,
-        "identity_ratio": same_avatar / two_avatars,
+        "identity_ratio": ratio(same_avatar, two_avatars),
         "swap": swap,
         "change": change,
-        "swap_ratio": swap / change,
+        "swap_ratio": ratio(swap, change),
     }
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reenact.evaluate import drivers, leakage, perceptual, reenactment
+from reenact.evaluate import leakage, perceptual, reenactment
+from reenact.evaluate.drivers import Mesh, follow, mean_of
 from reenact.evaluate.edits import measure_edits
 from reenact.evaluate.material import PLACES, Material
 from reenact.evaluate.model import Model
@@ -35,7 +36,7 @@ class Means:
     witness: Witness
     networks: dict[str, Features] = field(default_factory=dict)
     drivers: tuple[Path, ...] = ()
-    mesh: drivers.Mesh | None = None
+    mesh: Mesh | None = None
     avatars: int = 3
 
 
@@ -86,8 +87,8 @@ def follow_drivers(model: Model, means: Means, tell: Tell) -> Figures:
     """The mean over real drivers, and each of them."""
     assert means.mesh is not None
     each = {}
-    results = drivers.follow(model.folder, means.drivers, means.avatars, means.mesh)
+    results = follow(model.folder, means.drivers, means.avatars, means.mesh)
     for video in means.drivers:
         tell(f"real driver {video.stem}")
         each[video.stem] = next(results)
-    return drivers.mean_of(list(each.values())) | {"each": each}
+    return mean_of(list(each.values())) | {"each": each}

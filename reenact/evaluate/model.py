@@ -83,7 +83,6 @@ def load_model(folder: Path) -> Model:
     edits = [load_edit(file) for file in sorted((folder / "edits").glob(f"*{EDIT}"))]
     for avatar in avatars:
         check_fits(avatar, name, spaces.style_count(puppeteer.dims))
-    for thing in (basis, *edits):
-        if thing.fingerprint != name:
-            raise UserError(f"{folder} mixes files of two models; write the starter again")
+    if {name} != {basis.fingerprint, *(edit.fingerprint for edit in edits)}:
+        raise UserError(f"{folder} mixes files of two models; write the starter again")
     return Model(folder, puppeteer, basis, tuple(avatars), tuple(edits), name)

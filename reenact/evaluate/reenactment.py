@@ -115,8 +115,13 @@ def robustness(result: Reenacted) -> Numbers:
     return spread | {
         "between_portraits": portraits,
         "between_people": people,
-        "ratio": portraits / people,
+        "ratio": ratio(portraits, people),
     }
+
+
+def ratio(part: float, whole: float) -> float:
+    """part / whole; huge, not an error, where a model draws the same picture for everybody."""
+    return part / max(whole, 1e-9)
 
 
 def _between(identity: Floats) -> float:

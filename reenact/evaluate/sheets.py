@@ -1,5 +1,6 @@
 """Sheets of pictures: what no figure says."""
 
+from itertools import zip_longest
 from pathlib import Path
 
 import cv2
@@ -9,11 +10,13 @@ from reenact.evaluate.leakage import identities
 from reenact.evaluate.material import Material
 from reenact.evaluate.measure import Means
 from reenact.evaluate.model import Model
-from reenact.evaluate.read import DRIVEN, SOURCES, Pictures, Readings, read
+from reenact.evaluate.pictures import Pictures
+from reenact.evaluate.read import DRIVEN, SOURCES, Readings, read
 from reenact.face import FaceFinder, cut, window_of_box
 from reenact.train.sheet import write_sheet
 
 TILE = 160  # px
+MOMENTS = 8  # of real drivers
 STRENGTHS = 5  # of an edit, from its lowest to its highest
 
 
@@ -29,7 +32,7 @@ def write_sheets(model: Model, means: Means, folder: Path) -> None:
     }
     for name, rows in sheets.items():
         if rows:
-            write_sheet(rows, folder / f"{name}.png", TILE)
+            write_sheet([list(row) for row in rows], folder / f"{name}.png", TILE)
 
 
 def random_people(
@@ -46,18 +49,14 @@ def random_people(
 def same_identity(
     model: Model, material: Material, readings: Readings, people: int = 5
 ) -> list[Pictures]:
-    """For each person the portrait and four moments, and below what the model makes of them."""
+    """For each person the portrait and two moments, in the studio and elsewhere; below, as the model draws them."""
+    moments = [SOURCES[0], *DRIVEN]
     rows = []
-    for who in range(people):
-        for place in (0, 1):
-            truth = material.portraits.frames[material.rows[who, place, [SOURCES[0], *DRIVEN]]]
-            moments = readings.deformation[who, place, [SOURCES[0], *DRIVEN]]
-            rows.append([truth, model.render(readings.identity[who, place, 0], moments)])
-    return [
-        np.concatenate([a[k], b[k]])
-        for a, b in zip(rows[0::2], rows[1::2], strict=True)
-        for k in (0, 1)
-    ]
+    for who in range(min(people, len(material.rows))):
+        truth = material.portraits.frames[material.rows[who][:, moments].reshape(-1)]
+        drawn = model.render(readings.identity[who, :, :1], readings.deformation[who][:, moments])
+        rows += [truth, drawn.reshape(truth.shape)]
+    return rows
 
 
 def robustness(
@@ -65,7 +64,7 @@ def robustness(
 ) -> list[Pictures]:
     """Five portraits of one person, and below the avatar of each in the same moment."""
     rows = []
-    for who in range(people):
+    for who in range(min(people, len(material.rows))):
         rows.append(material.portraits.frames[material.rows[who, 0, list(SOURCES)]])
         rows.append(
             model.render(readings.identity[who, 0], readings.deformation[who, 0, DRIVEN[0]])
@@ -79,16 +78,19 @@ def edits(model: Model, readings: Readings) -> list[Pictures]:
     still = np.zeros_like(readings.deformation[0, 0, 0])
     rows = []
     for edit in model.edits:
-        strengths = np.linspace(*edit.limits, STRENGTHS, dtype=np.float32)[:, None] * edit.styles
+        low, high = edit.limits
+        shares = np.linspace(0, 1, STRENGTHS, dtype=np.float32)[:, None]
+        strengths = (low + (high - low) * shares) * edit.styles
         rows.append(np.concatenate([model.render(who + strengths, still) for who in people]))
     return rows
 
 
 def real_drivers(model: Model, readings: Readings, videos: tuple[Path, ...]) -> list[Pictures]:
     """Eight frames of real drivers above what each avatar makes of them."""
-    crops = [
-        crop for video in videos for crop in moments_of(video, 1 + 8 // len(videos), TILE * 2)
-    ][:8]
+    found = [moments_of(video, MOMENTS, TILE * 2) for video in videos]
+    crops = [crop for moment in zip_longest(*found) for crop in moment if crop is not None][
+        :MOMENTS
+    ]
     if not crops:
         return []
     deformation = model.deform(np.stack(crops))
@@ -101,8 +103,9 @@ def moments_of(video: Path, count: int, size: int) -> list[Pictures]:
     frames = int(reader.get(cv2.CAP_PROP_FRAME_COUNT))
     for k in range(count):
         reader.set(cv2.CAP_PROP_POS_FRAMES, (k + 1) * frames // (count + 1))
-        read_one, frame = reader.read()
-        box = FaceFinder().find(frame[..., ::-1]) if read_one else None
-        if box is not None:
-            crops.append(cut(frame[..., ::-1], window_of_box(box), size))
+        found, frame = reader.read()
+        picture = np.asarray(frame[..., ::-1], np.uint8) if found else None
+        box = None if picture is None else FaceFinder().find(picture)
+        if picture is not None and box is not None:
+            crops.append(cut(picture, window_of_box(box), size))
     return crops

@@ -1,56 +1,23 @@
-"""What a person is like in a few numbers: what edits are to change, known for every rendered person."""
-
-import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+"""What a person is like in a few numbers, one for each edit that is learnt: known for every rendered frame."""
 
 import numpy as np
 import numpy.typing as npt
 
-from reenact.errors import UserError
 from reenact.talking_heads.motion import FACTORS, UNITS
-from reenact.talking_heads.shards import read_description, shard_folder
+from reenact.train import edits
+from reenact.train.data import Frames
 
-Floats = npt.NDArray[np.float32]
-
-TRAITS = ("age", "beard", "make-up", "smile", "hair colour", "skin tone", "glasses")
-"""0..1 each but for hair colour, the logarithm of its lightness; more skin tone is darker."""
-
-_MAKE_UP = ("lip_tint", "blush", "eye_shadow", "liner")
-_SMILE = ("MouthLeftPullUp", "MouthRightPullUp")
+TRAITS = (*edits.TRAITS, "smile")
 
 
-def person_traits(person: Mapping[str, Any]) -> list[float]:
-    """TRAITS of a person's parameters, with the smile of the face at rest."""
-    return [
-        person["age"],
-        person["beard"],
-        float(np.mean([person["look"][name] for name in _MAKE_UP])),
-        float(np.mean([person["rest"][UNITS.index(name)] for name in _SMILE])),
-        float(np.log(np.mean(person["hair_rgb"]))),
-        person["look"]["melanin"],
-        float(person["glasses"] is not None),
+def known_traits(frames: Frames) -> npt.NDArray[np.float32]:
+    """TRAITS f32 [N,K] of each frame of a data set; the smile is what the mouth does now, and its rest."""
+    people, whose = np.unique(frames.person, return_inverse=True)
+    looks = [frames.looks[int(who)] for who in people]
+    rest = [
+        [look.get(f"person.rest.{UNITS.index(unit)}", 0.0) for unit in edits.SMILE]
+        for look in looks
     ]
-
-
-def read_traits(folder: Path, factors: Floats) -> Floats:
-    """TRAITS f32 [N,7] of each frame of a data set; `factors` [N,F] add to the smile.
-
-    Raises UserError where the set does not tell its people's parameters.
-    """
-    description = read_description(folder)
-    rows: list[list[float]] = []
-    try:
-        for shard in range(description["shards"]):
-            file = shard_folder(folder, shard) / "parameters.json"
-            drawn = json.loads(file.read_text(encoding="utf-8"))
-            rows += [person_traits(one["person"]) for one in drawn]
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(
-            f"{folder} does not say who its people are ({error}); render it again with this version"
-        ) from error
-    traits = np.repeat(np.array(rows, np.float32), description["frames per clip"], axis=0)
-    smile = factors[:, [FACTORS.index(name) for name in _SMILE]].mean(1)
-    traits[:, TRAITS.index("smile")] += smile
-    return traits
+    now = frames.factors[:, [FACTORS.index(unit) for unit in edits.SMILE]]
+    smile = now.mean(1) + np.array(rest).mean(1)[whose]
+    return np.concatenate([edits.traits(looks)[whose], smile[:, None]], 1).astype(np.float32)

@@ -36,9 +36,9 @@ _KEY = "reenact witness"
 
 
 class Witness(nn.Module):
-    """Pictures [N,3,96,96] in -1..1 -> identity [N,128] of length 1, traits [N,7], motion [N,F].
+    """Pictures [N,3,96,96] in -1..1 -> identity [N,128] of length 1, traits [N,K], motion [N,F].
 
-    Traits and motion are standardised; `mean` and `scale` [7 + F] tell how.
+    Traits and motion are standardised; `mean` and `scale` [K + F] tell how.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Witness(nn.Module):
         self.register_buffer("scale", torch.ones(numbers))
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
-        """Identities [N,128], and the standardised traits and motions [N, 7 + F]."""
+        """Identities [N,128], and the standardised traits and motions [N, K + F]."""
         coarse, _, fine = self.pyramid(picture)
         return F.normalize(self.identity(coarse.flatten(1)).float()), self.reading(fine).float()
 
@@ -71,7 +71,7 @@ class Seen:
 
     Attributes:
         identity: f32 [...,128], of length 1.
-        traits: f32 [...,7], see TRAITS, in standard deviations over people.
+        traits: f32 [...,K], see TRAITS, in standard deviations over people.
         motion: f32 [...,F], see FACTORS, in their own units.
     """
 

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reenact.evaluate.material import Material
-from reenact.evaluate.traits import TRAITS, read_traits
+from reenact.evaluate.traits import TRAITS, known_traits
 from reenact.evaluate.witness import SIZE, Floats, Witness, distance, look, shrink
 from reenact.talking_heads.motion import FACTORS
 from reenact.train import augment
@@ -41,7 +41,7 @@ class School:
     pictures: npt.NDArray[np.uint8]  # [N,96,96,3], half of them filmed
     behind: npt.NDArray[np.bool_]  # [N,96,96], where nobody is
     person: npt.NDArray[np.int64]  # [N]
-    known: Floats  # [N, 7 + F] traits and factors
+    known: Floats  # [N, K + F] traits and factors
 
 
 def load_school(folder: Path, progress: Callable[[float], None]) -> School:
@@ -56,8 +56,7 @@ def load_school(folder: Path, progress: Callable[[float], None]) -> School:
         label = frames.labels[rows[k : k + 1]][0]
         behind[k] = cv2.resize(label, (SIZE, SIZE), interpolation=cv2.INTER_NEAREST) == 0
         progress(1 / len(rows))
-    factors = np.asarray(frames.factors, np.float32)
-    known = np.concatenate([read_traits(folder, factors), factors], 1)
+    known = np.concatenate([known_traits(frames), frames.factors], 1)
     return School(pictures, behind, np.asarray(frames.person)[rows], known[rows])
 
 
@@ -134,8 +133,8 @@ def soften(pictures: Tensor) -> Tensor:
     return F.interpolate(small, size=pictures.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def trust(witness: Witness, material: Material, folder: Path) -> dict[str, float]:
-    """What the witness knows of people it has never seen, on clean pictures of the test people in `folder`.
+def trust(witness: Witness, material: Material) -> dict[str, float]:
+    """What the witness knows of people it has never seen, on clean pictures of the test people.
 
     area_under_curve and equal_error_rate: same person in the studio and elsewhere, or two people?
     same, other: their mean identity distances; same_clip: two frames of one clip. rho ...: correlation of each trait
@@ -157,7 +156,7 @@ def trust(witness: Witness, material: Material, folder: Path) -> dict[str, float
         "other": float(other.mean()),
         "same_clip": float(clip.mean()),
     }
-    known = read_traits(folder, np.asarray(frames.factors))
+    known = known_traits(frames)
     traits = correlation(torch.from_numpy(seen.traits), torch.from_numpy(known))
     result |= {f"rho {name}": rho for name, rho in zip(TRAITS, traits, strict=True)}
     motion = correlation(torch.from_numpy(seen.motion), torch.from_numpy(frames.factors))
