@@ -37,7 +37,7 @@ WEBCAM_FPS, APP_SIZE = 2, "640x360"
 CHROMIUM = ["chromium", "--disable-gpu", "--bwsi", "--no-first-run", "--password-store=basic"]
 CHROMIUM += ["--in-process-gpu", "--disable-extensions", "--disable-background-networking"]
 # A user who says yes to the camera. CI is root, which gets no sandbox; nobody needs to hear that.
-CHROMIUM += ["--use-fake-ui-for-media-stream", "--no-sandbox", "--test-type"]
+CHROMIUM += ["--use-fake-ui-for-media-stream", "--no-sandbox", "--test-type", "--log-level=3"]
 
 
 class Call(ThreadingHTTPServer):
