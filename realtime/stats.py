@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 RECENT_S = 2.0
-_KEPT = 36_000
-"""Samples kept of each number: the last 20 minutes at 30 a second, however long it runs."""
+_KEPT = 9_000
+"""Samples kept of each number: the last five minutes at 30 a second, however long it runs."""
 
 
 @dataclass(frozen=True)
