@@ -10,18 +10,26 @@ import os
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 _TASKS = Path("/proc/self/task")
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
-_ASIDE = ("soak", "face", "closing")
-"""Threads whose waiting holds no picture up."""
+_WAY = ("capture", "MainThread", "output", "av:", "display")
+"""The threads that a picture goes through one after the other, so that their waits add up: ours, the
+demo's decoder, the X server that the window waits for."""
+_DISPLAY = 0  # in place of a thread's id
 _SLOW = {"camera", "record", "calibrate"}
 """Actions that open or write a file or a device, which may cost a picture."""
-_BEGIN_S, _AFTER_KEY_S, _BEFORE_S = 1.5, 1.0, 0.1
+_BEGIN_S, _AFTER_KEY_S = 1.5, 1.0
+BEFORE_S = 1 / 30
+"""The picture's own work began before the gap did, by a frame's time."""
+BUSY, BEGINS, OURS, UNKNOWN = (
+    "no core was free", "the show begins", "the app itself had every core", "unexplained",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,15 @@ def cost() -> Cost:
     return Cost(before, rss_mb(), len(names), files, tuple(names))
 
 
+def grown_mb(rss_mb: Sequence[float]) -> float:
+    """How much memory grew over a row of samples: the least of the last third over that of the first.
+
+    The least, because a recording that runs for a moment is no growth. 0 for fewer than six samples.
+    """
+    third = len(rss_mb) // 3
+    return min(rss_mb[-third:]) - min(rss_mb[:third]) if third >= 2 else 0.0
+
+
 @dataclass(frozen=True)
 class Gap:
     """Pictures that did not come when they were due.
@@ -73,29 +90,66 @@ class Gap:
     over_s: float
 
 
-@dataclass
-class _Sample:
+@dataclass(frozen=True)
+class Sample:
+    """What every thread has waited for a core and run so far, s, by its id; what a host has stolen."""
+
     time_s: float
-    waited: dict[int, float]
-    ran: dict[int, float]
-    stolen_s: float
+    waited: Mapping[int, float]
+    ran: Mapping[int, float]
+    stolen_s: float = 0.0
 
 
-@dataclass
+@dataclass(frozen=True)
+class Around:
+    """What happened around a gap; threads by their names.
+
+    Attributes:
+        waited_ms, ran_ms: of each thread, ready for a core and on one.
+        stolen_ms: that a host took from this machine.
+        lasted_ms: from before the gap to its end.
+        show_s: since the show's first picture.
+        keys: actions of keys pressed, and how long before the end of the gap, s.
+    """
+
+    waited_ms: Mapping[str, float]
+    ran_ms: Mapping[str, float]
+    stolen_ms: float
+    lasted_ms: float
+    show_s: float
+    keys: Sequence[tuple[str, float]] = ()
+
+
+def reason(gap: Gap, around: Around, cores: int) -> str:
+    """Why pictures did not come: one of the constants above, or the key that cost them.
+
+    The machine was busy if the threads on the picture's way were ready to run, and had no core, for
+    at least as long as the gap is too long; unless our own threads were on them all.
+    """
+    if around.show_s < _BEGIN_S:
+        return BEGINS
+    waited_ms = sum(ms for name, ms in around.waited_ms.items() if name.startswith(_WAY))
+    if waited_ms + around.stolen_ms >= 1000 * gap.over_s:
+        own = sum(around.ran_ms.values()) / (cores * around.lasted_ms)
+        return OURS if own > 0.75 else BUSY
+    for action, ago_s in around.keys:
+        if action in _SLOW and ago_s < _AFTER_KEY_S + gap.over_s:
+            return f"key: {action}"
+    return UNKNOWN
+
+
 class Watch:
     """Samples every thread's waits, in a thread of its own, and explains gaps by them.
 
     Attributes:
         reasons: pictures missed or late, by (where, kind, reason).
-        tell: takes what is known of each gap.
     """
 
-    tell: Callable[[dict[str, Any]], None]
-    reasons: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-
-    def __post_init__(self) -> None:
-        self._gaps: deque[Gap] = deque()
-        self._samples: deque[_Sample] = deque(maxlen=1000)
+    def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:
+        """`tell` takes what is known of each gap."""
+        self.reasons: Counter[tuple[str, str, str]] = Counter()
+        self._tell, self._gaps = tell, deque[Gap]()
+        self._samples: deque[Sample] = deque(maxlen=1000)  # 20 s
         self._keys: deque[tuple[float, str]] = deque(maxlen=50)
         self._begin_s = 0.0
         self._leaving = threading.Event()
@@ -123,59 +177,68 @@ class Watch:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._leaving.wait(0.02):
-            self._samples.append(_sample())
+        display = display_process()
+        while not self._leaving.wait(0.02) or self._gaps:
+            self._samples.append(_sample(display))
             while self._gaps and self._gaps[0].end_s < self._samples[-1].time_s:
                 self._explain(self._gaps.popleft())
 
     def _explain(self, gap: Gap) -> None:
-        first, last = self._around(gap)
-        names = {thread.native_id: thread.name for thread in threading.enumerate()}
-        waited = {
-            names.get(task, str(task)): round(1000 * (wait - first.waited.get(task, wait)))
-            for task, wait in last.waited.items()
-        }
-        counted = {name: ms for name, ms in waited.items() if ms and not name.startswith(_ASIDE)}
-        stolen = round(1000 * (last.stolen_s - first.stolen_s))
-        reason = self._reason(gap, sum(counted.values()) + stolen)
-        kind = "missed" if gap.pictures else "late"
-        self.reasons[(gap.where, kind, reason)] += gap.pictures or 1
-        ran = {
-            names.get(task, str(task)): round(1000 * (ran - first.ran.get(task, ran)))
-            for task, ran in last.ran.items()
-        }
-        self.tell(
-            {
-                "where": gap.where, "at_s": round(gap.end_s, 2), "pictures": gap.pictures,
-                "over_ms": round(1000 * gap.over_s), "reason": reason, 
-                "waited_ms": {name: ms for name, ms in waited.items() if ms}, "ran_ms": {name: ms for name, ms in ran.items() if ms}, "stolen_ms": stolen,
-                "keys": [key for at, key in list(self._keys) if -2 < at - gap.end_s < 0],
-            }
-        )  # fmt: skip
+        around = self._around(gap)
+        why = reason(gap, around, os.cpu_count() or 1)
+        self.reasons[(gap.where, "missed" if gap.pictures else "late", why)] += gap.pictures or 1
+        self._tell(asdict(gap) | {"reason": why} | asdict(around))
 
-    def _around(self, gap: Gap) -> tuple[_Sample, _Sample]:
-        before = [s for s in self._samples if s.time_s <= gap.begin_s - _BEFORE_S]
-        after = [s for s in self._samples if s.time_s >= gap.end_s]
-        return (before or list(self._samples))[-1 if before else 0], after[0]
-
-    def _reason(self, gap: Gap, waited_ms: float) -> str:
-        if gap.end_s - (self._begin_s or gap.end_s) < _BEGIN_S:
-            return "the show begins"
-        if waited_ms >= 1000 * gap.over_s / 2:
-            return "no core was free"
-        for at_s, action in list(self._keys):
-            if action in _SLOW and -0.1 < gap.end_s - at_s < _AFTER_KEY_S + gap.over_s:
-                return f"key: {action}"
-        return "unexplained"
+    def _around(self, gap: Gap) -> Around:
+        before = [s for s in self._samples if s.time_s <= gap.begin_s - BEFORE_S]
+        first = before[-1] if before else self._samples[0]
+        last = next(s for s in self._samples if s.time_s >= gap.end_s)
+        names = _thread_names()
+        return Around(
+            _between(first.waited, last.waited, names),
+            _between(first.ran, last.ran, names),
+            round(1000 * (last.stolen_s - first.stolen_s)),
+            round(1000 * (last.time_s - first.time_s)),
+            gap.end_s - (self._begin_s or gap.end_s),
+            [(key, gap.end_s - at) for at, key in list(self._keys) if -0.1 < gap.end_s - at < 5],
+        )
 
 
-def _sample() -> _Sample:
+def _between(
+    first: Mapping[int, float], last: Mapping[int, float], names: Mapping[int, str]
+) -> dict[str, float]:
+    """How much each thread's time grew, ms; those that did not are left out."""
+    grown: Counter[str] = Counter()
+    for task, time_s in last.items():
+        grown[names.get(task, "gone")] += 1000 * (time_s - first.get(task, 0.0))
+    return {name: round(ms) for name, ms in grown.items() if ms >= 0.5}
+
+
+def _thread_names() -> dict[int, str]:
+    """Python's names of our threads, the system's of a library's."""
+    names = {_DISPLAY: "display"}
+    for task in _TASKS.iterdir():
+        with suppress(OSError):  # it has just ended
+            names[int(task.name)] = (task / "comm").read_text().strip()
+    ours = {thread.native_id: thread.name for thread in threading.enumerate() if thread.native_id}
+    return names | ours
+
+
+def display_process() -> str | None:
+    """The id of the X server that windows are on, where it is on this machine."""
+    number = os.environ.get("DISPLAY", "").rpartition(":")[2].partition(".")[0]
+    lock = Path(f"/tmp/.X{number}-lock")
+    return lock.read_text().strip() if number and lock.exists() else None
+
+
+def _sample(display: str | None) -> Sample:
     waited, ran = {}, {}
-    for task in os.listdir(_TASKS):
-        try:
-            text = (_TASKS / task / "schedstat").read_text().split()
-        except OSError:  # it has just ended
-            continue
-        ran[int(task)], waited[int(task)] = int(text[0]) / 1e9, int(text[1]) / 1e9
+    tasks = {int(task): _TASKS / task for task in os.listdir(_TASKS)}
+    if display is not None:
+        tasks[_DISPLAY] = Path("/proc", display)
+    for number, task in tasks.items():
+        with suppress(OSError):  # it has just ended
+            text = (task / "schedstat").read_text().split()
+            ran[number], waited[number] = int(text[0]) / 1e9, int(text[1]) / 1e9
     stolen = int(Path("/proc/stat").read_text().split("\n", 1)[0].split()[8])
-    return _Sample(time.perf_counter(), waited, ran, stolen * _TICK_S)
+    return Sample(time.perf_counter(), waited, ran, stolen * _TICK_S)
