@@ -17,7 +17,7 @@ def parser() -> CommandLine:
     add("--input", default="0", help="camera index, name or /dev/videoN; rtsp://...; a file; a folder "
         "of pictures; demo (default: 0)")  # fmt: skip
     add("--camera-size", metavar="WxH", help="asked of the camera, px (default: 640x480)")
-    add("--output", action="append", help="window, vcam, vcam:/dev/videoN, FILE.mp4 or none; "
+    add("--output", action="append", help="window, vcam, vcam:/dev/videoN or its name, FILE.mp4, none; "
         "may be repeated (default: window)")  # fmt: skip
     add("--avatar", action="append", help="name of a built-in avatar, an .avatar file or a folder "
         "of these; may be repeated, then keys choose (default: all that are built in)")  # fmt: skip

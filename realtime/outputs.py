@@ -20,7 +20,7 @@ from reenact.errors import UserError
 
 TITLE = "Reenact"
 _WINDOW = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
-_KINDS = "window, vcam, vcam:/dev/videoN, FILE.mp4 or none"
+_KINDS = "window, vcam, vcam:/dev/videoN, vcam:NAME, FILE.mp4 or none"
 
 
 class Output(Protocol):

@@ -191,7 +191,7 @@ def _from_environment(
 ) -> dict[str, Any]:
     found = {}
     for name, action in actions.items():
-        variable = "REENACT_" + name.upper().replace("-", "_")
+        variable = _variable(name)
         text = environment.get(variable)
         if text is not None:
             value: Any = text
@@ -200,7 +200,22 @@ def _from_environment(
             elif isinstance(action, argparse._AppendAction):
                 value = text.split(",")
             found[name] = _converted(action, value, variable, text)
+    _check_names(actions, environment)
     return found
+
+
+def _check_names(actions: Mapping[str, argparse.Action], environment: Mapping[str, str]) -> None:
+    """Refuse what is nearly a setting's variable; other REENACT_ ones are other programs' affair."""
+    known = {_variable(name) for name in (*actions, "settings", "profile")}
+    for name in environment:
+        if name.startswith("REENACT_") and name not in known:
+            near = get_close_matches(name, known, n=1, cutoff=0.9)
+            if near:
+                raise UserError(f"there is no setting for {name}: did you mean {near[0]}?")
+
+
+def _variable(name: str) -> str:
+    return "REENACT_" + name.upper().replace("-", "_")
 
 
 def _converted(action: argparse.Action, value: Any, where: str, shown: str | None = None) -> Any:

@@ -20,7 +20,7 @@ class VirtualCamera:
     done = False
 
     def __init__(self, device: str | None, source: Path | None) -> None:
-        """`device`: None takes the first free one that is not the input."""
+        """`device`: a path or a name; None takes the first free one that is not the input."""
         if device and same_file(Path(device), source):
             raise UserError(f"the output {device} is also the input: write to another camera")
         self.label = f"vcam:{device}" if device else "vcam"
@@ -57,10 +57,17 @@ class VirtualCamera:
 
     def _candidates(self) -> list[str | None]:
         """Devices to try. Left alone the library takes the first: it may be the webcam."""
-        if self._device or sys.platform != "linux":
+        if sys.platform != "linux" or (self._device or "").startswith("/"):
             return [self._device]
-        found = [path for path in camera_names() if (_VIRTUAL / path.name).exists()]
-        return [str(path) for path in found if not same_file(path, self._source)]
+        found = {path: name for path, name in camera_names().items() if self._ours(path)}
+        wanted = (self._device or "").casefold()
+        same = [path for path, name in found.items() if name.casefold() == wanted]
+        some = [path for path, name in found.items() if wanted in name.casefold()]
+        return [str(path) for path in same or some]
+
+    def _ours(self, path: Path) -> bool:
+        """Whether a device is one that programs may write to, and not the input."""
+        return (_VIRTUAL / path.name).exists() and not same_file(path, self._source)
 
     def _advice(self, error: Exception | None) -> str:
         reason = f" ({error})" if error else ""
@@ -80,6 +87,12 @@ class VirtualCamera:
                 f"written to only once; run `sudo modprobe -r v4l2loopback && {_LOOPBACK}`, and "
                 "see `python -m realtime.doctor --only 'virtual camera'` for a newer driver"
             )
+        if self._device and not self._candidates():
+            names = [
+                f"{path} ({name})" for path, name in camera_names().items() if self._ours(path)
+            ]
+            there = f"there are {', '.join(names)}" if names else "there is none to write to"
+            return f"no virtual camera is called {self._device!r}: {there}"
         what = self._device or "any virtual camera"
         return (
             f"cannot write to {what}{reason}: close the program that writes to it, or make the "

@@ -4,6 +4,7 @@ import argparse
 import functools
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import NoReturn
 
 
@@ -15,8 +16,12 @@ class CommandLine(argparse.ArgumentParser):
     """An ArgumentParser that complains in one sentence, as everything else does."""
 
     def error(self, message: str) -> NoReturn:
-        """Raises UserError."""
-        raise UserError(f"{message}; see `{self.prog} --help`")
+        """Raises UserError, with the flag that a mistyped one is nearest to."""
+        _, _, unknown = message.partition("unrecognized arguments: ")
+        flag = unknown.split(" ")[0].split("=")[0]
+        near = get_close_matches(flag, self._option_string_actions, n=1) if flag else []
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UserError(f"{message}{hint}; see `{self.prog} --help`")
 
 
 def exit_on_user_error(main: Callable[[], int]) -> Callable[[], int]:

@@ -249,12 +249,13 @@ class Loopback:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Devices 0 (a webcam), 4 and 10 (v4l2loopback), and an input that is 4."""
+    """Devices 0 (a webcam), 4 and 10 (v4l2loopback, the latter called Reenact)."""
     pyvirtualcam = pytest.importorskip("pyvirtualcam")
     monkeypatch.setattr("sys.platform", "linux")
     for index in (0, 4, 10):
         (tmp_path / "class" / f"video{index}").mkdir(parents=True)
-        (tmp_path / "class" / f"video{index}" / "name").write_text("camera")
+        name = {10: "Reenact Camera"}.get(index, "camera")
+        (tmp_path / "class" / f"video{index}" / "name").write_text(name)
     for index in (4, 10):
         (tmp_path / "virtual" / f"video{index}").mkdir(parents=True)
     monkeypatch.setattr(cameras, "_SYSFS", tmp_path / "class")
@@ -273,6 +274,31 @@ def test_an_unnamed_virtual_camera_is_never_the_input_nor_a_real_one() -> None:
     assert Loopback.opened == ["/dev/video10"]
     output.close(keep=True)
     output.close(keep=True)
+    assert Loopback.opened == []
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("name", ["Reenact Camera", "reenact"])
+def test_a_virtual_camera_by_name(name: str) -> None:
+    output = VirtualCamera(name, None)
+    output.open(64, 48, 25.0)
+    assert output.label == "vcam:/dev/video10"
+    output.close(keep=True)
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize(
+    ("name", "source", "words"),
+    [
+        ("OBS", None, r"no virtual camera is called 'OBS': there are /dev/video4 \(camera\), "),
+        ("reenact", Path("/dev/video10"), r"called 'reenact': there are /dev/video4 \(camera\)$"),
+    ],
+)
+def test_a_name_that_no_virtual_camera_has_or_only_the_input(
+    name: str, source: Path | None, words: str
+) -> None:
+    with pytest.raises(UserError, match=words):
+        VirtualCamera(name, source).open(64, 48, 25.0)
     assert Loopback.opened == []
 
 

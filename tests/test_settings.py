@@ -103,6 +103,7 @@ BAD = {
     "text for yes or no": ('every-frame = "yes"', {}, "give true or false"),
     "number in the environment": ("", {"REENACT_SMOOTH": "x"}, "REENACT_SMOOTH is 'x'"),
     "yes or no in the environment": ("", {"REENACT_EVERY_FRAME": "si"}, "true or false"),
+    "typo in the environment": ("", {"REENACT_SMOTH": "1"}, "did you mean REENACT_SMOOTH?"),
     "no TOML": ("smooth 1", {}, "is no TOML"),
     "profile that there is not": ("[profiles.call]", {"REENACT_PROFILE": "cal"}, "mean call"),
     "profiles that are no tables": ("profiles = 3", {}, "must hold tables"),
@@ -118,6 +119,21 @@ def test_mistakes_are_one_sentence(
     (tmp_path / "s.toml").write_text(text)
     with pytest.raises(UserError, match=words):
         resolve(parser, ["--settings", str(tmp_path / "s.toml")], environment)
+
+
+def test_other_programs_variables_are_let_be(parser: argparse.ArgumentParser) -> None:
+    others = {"REENACT_MEDIA": "/media", "REENACT_MAKEHUMAN": "/data", "REENACT_VM_RUN": "run"}
+    assert resolve(parser, ["--settings", os.devnull], others)["smooth"].source == "default"
+
+
+def test_a_mistyped_flag_is_told_the_nearest(parser: argparse.ArgumentParser) -> None:
+    for words in (["--smoth", "1"], ["--smoth=1"]):
+        with pytest.raises(
+            UserError, match=r"--smoth.*; did you mean --smooth\?; see `app --help`"
+        ):
+            resolve(parser, words, {})
+    with pytest.raises(UserError, match="unrecognized arguments: --xyz; see `app --help`"):
+        resolve(parser, ["--xyz"], {})
 
 
 def test_a_file_asked_for_must_be_there(parser: argparse.ArgumentParser, tmp_path: Path) -> None:

@@ -94,17 +94,17 @@ class Eye(realtime.outputs.Nowhere):
     pictures = 0
 
     def open(self, width: int, height: int, fps: float) -> None:
-        self._last: tuple[float, float] | None = None
+        self._last_s: float | None = None
 
     def send(self, picture: Picture) -> None:
         Eye.pictures += 1
         now_s = time.perf_counter()
         self.watch.saw(now_s)
-        if self._last is not None:
-            over_s = picture.time_s - self._last[1] - 1 / _FPS
+        if self._last_s is not None:
+            over_s = picture.time_s - self._last_s - 1 / _FPS
             if over_s > 0.5 / _FPS:
-                self.watch.gap(Gap("loop", self._last[0], now_s, _missing(over_s, _FPS), over_s))
-        self._last = now_s, picture.time_s
+                self.watch.gap(Gap("loop", self._last_s, now_s, _missing(over_s, _FPS), over_s))
+        self._last_s = picture.time_s
 
 
 class Driver:

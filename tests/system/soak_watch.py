@@ -78,7 +78,9 @@ class Gap:
 
     Attributes:
         where: "loop" or "camera".
-        begin_s, end_s: the pictures around it, of time.perf_counter.
+        begin_s: of time.perf_counter; when the last frame before it was captured (loop), or the last
+            picture was sent (camera).
+        end_s: when the next picture was sent.
         pictures: how many are missing, 0: one was late.
         over_s: how much longer it was than it should be.
     """
