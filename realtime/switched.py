@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from realtime.controls import Controls
+from realtime.memory import give_back
 from realtime.outputs import Output
 from realtime.pacing import Aside, Counts
 from realtime.puppet import Picture
@@ -120,6 +121,7 @@ class Switched:
             self._left(output)
         except (UserError, OSError, RuntimeError) as error:
             self._tell(str(error))
+        give_back()
 
     def _left(self, output: Output) -> None:
         if isinstance(output, Aside):
