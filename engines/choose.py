@@ -69,7 +69,11 @@ def backends() -> dict[str, str | None]:
 
 
 def load_engine(
-    model_dir: Path | str, graph: str, backend: str, threads: int | None = None
+    model_dir: Path | str,
+    graph: str,
+    backend: str,
+    threads: int | None = None,
+    delta: npt.NDArray[np.float16] | None = None,
 ) -> Engine:
     """Load one graph of a model folder into a backend.
 
@@ -79,10 +83,12 @@ def load_engine(
         backend: one of `backends()`; not "auto", which is `choose_backend`'s.
         threads: for one call; None: the CPUs that may be used, at most eight. torch has one pool of
             threads for the whole process: there the latest engine's number counts.
+        delta: of an adjusted avatar, f16 [P], for `render` (see `reenact.delta`).
 
     Raises:
         ValueError: unknown graph, or less than one thread.
-        UserError: unknown or missing backend, missing or damaged model file.
+        UserError: unknown or missing backend, missing or damaged model file, a delta that is not
+            for it, or (TensorRT) an engine that was built without refit.
     """
     _check_available(backend)
     try:
@@ -93,7 +99,7 @@ def load_engine(
             f"install it again with {_install(backend)}, or use --backend auto"
         ) from error
     factory = getattr(module, _BACKENDS[backend].factory)
-    return cast(Engine, factory(model_dir, graph, threads))
+    return cast(Engine, factory(model_dir, graph, threads, delta))
 
 
 def model_info(model_dir: Path | str) -> ModelInfo:

@@ -6,9 +6,11 @@ It also reads what a model file says of itself.
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from engines.adjusted import adjusted_graph
 from engines.contract import (
     GRAPHS,
     ModelInfo,
@@ -36,16 +38,23 @@ class OnnxRuntimeEngine:
 
     name = "onnxruntime"
 
-    def __init__(self, model_dir: Path | str, graph: str, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model_dir: Path | str,
+        graph: str,
+        threads: int | None = None,
+        delta: npt.NDArray[np.float16] | None = None,
+    ) -> None:
         """Load a graph.
 
         Args:
             model_dir: the folder with the ONNX files.
             graph: one of `engines.contract.GRAPHS`.
             threads: for one call; None: see `usable_threads`.
+            delta: of an adjusted avatar, f16 [P], for `render` (see `reenact.delta`).
 
         Raises:
-            UserError: the file is missing or damaged.
+            UserError: the file is missing or damaged, or the delta is not for it.
         """
         options = ort.SessionOptions()
         options.intra_op_num_threads = usable_threads(threads)
@@ -53,7 +62,8 @@ class OnnxRuntimeEngine:
         # Idle threads of one network must not spin while the other network computes.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         path = graph_file(model_dir, graph)
-        self._session: ort.InferenceSession | None = self._opened(path, options)
+        content = None if delta is None else adjusted_graph(path, delta)
+        self._session: ort.InferenceSession | None = self._opened(path, options, content)
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.device = f"{self._where} {metadata.get('reenact.precision', 'fp32')}"
         self._graph = graph
@@ -75,8 +85,10 @@ class OnnxRuntimeEngine:
 
     _where = "CPU"
 
-    def _opened(self, path: Path, options: ort.SessionOptions) -> ort.InferenceSession:
-        return _open(path, options)
+    def _opened(
+        self, path: Path, options: ort.SessionOptions, content: bytes | None
+    ) -> ort.InferenceSession:
+        return _open(path, options, _CPU, content)
 
 
 class OnnxRuntimeGpuEngine(OnnxRuntimeEngine):
@@ -84,7 +96,9 @@ class OnnxRuntimeGpuEngine(OnnxRuntimeEngine):
 
     name = "onnxruntime-gpu"
 
-    def _opened(self, path: Path, options: ort.SessionOptions) -> ort.InferenceSession:
+    def _opened(
+        self, path: Path, options: ort.SessionOptions, content: bytes | None
+    ) -> ort.InferenceSession:
         offered = [name for name in _GPUS if name in ort.get_available_providers()]
         if not offered:
             raise UserError(
@@ -93,7 +107,7 @@ class OnnxRuntimeGpuEngine(OnnxRuntimeEngine):
                 "onnxruntime-directml, or use --backend auto"
             )
         self._where = f"GPU ({_GPUS[offered[0]]})"
-        session = _open(path, options, offered[0])
+        session = _open(path, options, offered[0], content)
         if session.get_providers()[0] != offered[0]:  # it goes on without a word on the CPU
             raise UserError(
                 f"onnxruntime cannot start {_GPUS[offered[0]]} here and would compute on the CPU; "
@@ -129,9 +143,13 @@ def read_info(model_dir: Path | str) -> ModelInfo:
     return infos[0]
 
 
-def _open(path: Path, options: ort.SessionOptions, provider: str = _CPU) -> ort.InferenceSession:
+def _open(
+    path: Path, options: ort.SessionOptions, provider: str = _CPU, content: bytes | None = None
+) -> ort.InferenceSession:
+    """A session of a file, or of other `content` for it."""
     options.log_severity_level = _WARNINGS_OFF if provider == _CPU else _SILENT
     try:
-        return ort.InferenceSession(path, options, providers=[*dict.fromkeys((provider, _CPU))])
+        providers = [*dict.fromkeys((provider, _CPU))]
+        return ort.InferenceSession(content or path, options, providers=providers)
     except Exception as error:  # the library's own exceptions share no narrower base class
         raise damaged(path, error) from error

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import openvino as ov
 
+from engines.adjusted import adjusted_graph
 from engines.contract import checked_input, damaged, graph_file, usable_threads
 
 
@@ -44,20 +45,28 @@ class OpenVinoEngine:
 
     name = "openvino"
 
-    def __init__(self, model_dir: Path | str, graph: str, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model_dir: Path | str,
+        graph: str,
+        threads: int | None = None,
+        delta: npt.NDArray[np.float16] | None = None,
+    ) -> None:
         """Compile a graph for this processor; nothing is cached on disk.
 
         Args:
             model_dir: the folder with the ONNX files.
             graph: one of `engines.contract.GRAPHS`.
             threads: for one call; None: see `usable_threads`.
+            delta: of an adjusted avatar, f16 [P], for `render` (see `reenact.delta`).
 
         Raises:
-            UserError: the file is missing or damaged.
+            UserError: the file is missing or damaged, or the delta is not for it.
         """
         path = graph_file(model_dir, graph)
+        source = path if delta is None else adjusted_graph(path, delta)
         try:
-            model = core().read_model(path)
+            model = core().read_model(source)
             if model.is_dynamic():  # exported with --batch free; here a frame comes at a time
                 model.reshape([1, *model.input(0).partial_shape[1:]])
             compiled = core().compile_model(model, "CPU", settings(threads))

@@ -7,6 +7,7 @@ runs side by side.
 """
 
 import sys
+import tempfile
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from engines.adjusted import adjusted_graph
 from engines.built import find_engine
-from engines.contract import INPUT_TYPES, checked_input
+from engines.contract import INPUT_TYPES, checked_input, graph_file
 from engines.cuda import Cuda, CudaError, Graph, open_cuda
 from engines.passport import check_passport, rebuild_command, write_whole
 from engines.tensorrt_library import Library, load_library
@@ -38,19 +40,28 @@ class TensorRtEngine:
     name = "tensorrt"
     product = "tensorrt"
 
-    def __init__(self, model_dir: Path | str, graph: str, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model_dir: Path | str,
+        graph: str,
+        threads: int | None = None,
+        delta: npt.NDArray[np.float16] | None = None,
+    ) -> None:
         """Load the engine that was built for a graph.
 
         Args:
             model_dir: the folder with the ONNX files; the engine lies there or in `engines/built`.
             graph: one of `engines.contract.GRAPHS`.
             threads: not used: the GPU computes.
+            delta: of an adjusted avatar, f16 [P], for `render` (see `reenact.delta`).
 
         Raises:
-            UserError: no library, no GPU, no engine, or one that does not fit (see its passport).
+            UserError: no library, no GPU, no engine, or one that does not fit (see its passport);
+                with a delta also one that was built without refit.
         """
         self._library = load_library(self.product)
         self._cuda: Cuda = open_cuda(f"{self._library.title} needs an NVIDIA GPU")
+        self._cuda.enter()  # engines of adjusted avatars are made in a thread of their own
         self.path = find_engine(model_dir, graph, self.product)
         self.passport = check_passport(self.path, self._library.version, self._cuda.gpu)
         self._graph, self._busy = graph, False
@@ -71,6 +82,8 @@ class TensorRtEngine:
         self.device = f"{self._cuda.gpu.name} {self.passport.precision}"
         if not self.has_graph:
             self.device += " without CUDA graph"
+        if delta is not None:
+            self._adjust(graph_file(model_dir, graph), delta)
 
     @property
     def has_graph(self) -> bool:
@@ -140,6 +153,17 @@ class TensorRtEngine:
             )
         self._drop_graph()
         self._launch = self._captured()
+
+    def _adjust(self, onnx: Path, delta: npt.NDArray[np.float16]) -> None:
+        """Take the weights of an adjusted avatar; closed where that fails."""
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                adjusted = Path(folder) / onnx.name
+                adjusted.write_bytes(adjusted_graph(onnx, delta))
+                self.refit(adjusted)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Give memory, stream and engine back; may be called twice."""

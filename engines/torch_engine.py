@@ -13,6 +13,7 @@ from engines.contract import CHECKPOINT, GRAPHS, INPUT_TYPES, checked_input, usa
 from reenact import graphs, spaces
 from reenact.checkpoint import load_checkpoint
 from reenact.hybrid import Puppeteer
+from reenact.low_rank import adjust_weights
 
 
 def graph_module(puppeteer: Puppeteer, graph: str, dtype: torch.dtype = torch.float32) -> nn.Module:
@@ -45,20 +46,29 @@ class TorchEngine:
 
     name = "torch"
 
-    def __init__(self, model_dir: Path | str, graph: str, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model_dir: Path | str,
+        graph: str,
+        threads: int | None = None,
+        delta: npt.NDArray[np.float16] | None = None,
+    ) -> None:
         """Load the checkpoint and keep one graph of it.
 
         Args:
             model_dir: the folder with `starter.safetensors`.
             graph: one of `engines.contract.GRAPHS`.
             threads: of torch's one pool, for the whole process; None: see `usable_threads`.
+            delta: of an adjusted avatar, f16 [P], for `render` (see `reenact.delta`).
 
         Raises:
             ValueError: there is no graph of that name.
-            UserError: the checkpoint is missing or damaged.
+            UserError: the checkpoint is missing or damaged, or the delta is not for it.
         """
         torch.set_num_threads(usable_threads(threads))
         puppeteer, _ = load_checkpoint(Path(model_dir) / CHECKPOINT)
+        if delta is not None:
+            adjust_weights(puppeteer.generator, delta)
         module = graph_module(puppeteer, graph)
         self._graph = graph
         self.input_shape, self.output_shape = graph_shapes(puppeteer, graph)

@@ -97,6 +97,7 @@ def run(
         names = [avatar.name for avatar in people]
         controls.cast = Cast(names, dials(edits), gains=model.basis is not None)
         puppet = _puppet(options, what, model, identity, stats, tell)
+        stack.callback(puppet.close)
         with (
             _opened(outputs, puppet, source.fps),
             _keys(keys, controls, outputs, each) as there_are,
@@ -146,7 +147,7 @@ def _puppet(
         expression.calibrator.start()
     if options.calibrate or begins:
         tell("calibrating: look straight at the camera with your face at rest for five seconds")
-    return Puppet(model, identity, stats, expression, keep)
+    return Puppet(model, identity, stats, expression, keep, tell)
 
 
 def _outputs(

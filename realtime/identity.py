@@ -23,17 +23,18 @@ class Identity:
 
     Attributes:
         avatars: all that can be chosen.
+        fade_s: how long a change takes, 0: none.
     """
 
     def __init__(
         self, avatars: Sequence[Avatar], edits: Sequence[Edit] = (), fade_s: float = 0.0
     ) -> None:
-        """The first avatar, without edits. `fade_s`: how long a change takes, 0: none.
+        """The first avatar, without edits.
 
         Raises:
             UserError: an edit was made for another generator than an avatar.
         """
-        self.avatars, self._edits, self._fade_s = avatars, edits, fade_s
+        self.avatars, self._edits, self.fade_s = avatars, edits, fade_s
         for avatar in avatars:
             self._edited(avatar, [0.0] * len(edits))
         self._chosen: tuple[int, tuple[float, ...]] = (0, (0.0,) * len(edits))
@@ -47,12 +48,20 @@ class Identity:
             check_fits(avatar, fingerprint, styles)
 
     def choose(self, avatar: int, strengths: Sequence[float]) -> None:
-        """Say who it is from now on; another avatar is faded to, edits take effect at once."""
+        """Say who it is from now on; another avatar is faded to, edits take effect at once.
+
+        Only avatars of the same weights are faded in their styles: what adjusted weights make of
+        another avatar's styles is nobody's face (there the pictures are faded, `realtime.renders`).
+        """
         chosen = (avatar, tuple(strengths) or (0.0,) * len(self._edits))
         if chosen == self._chosen:
             return
         if avatar != self._chosen[0]:
-            self._from, self._begin_s = self._shown, self._shown_s
+            adjusted = [
+                self.avatars[which].delta is not None for which in (avatar, self._chosen[0])
+            ]
+            self._from = self._shown
+            self._begin_s = -math.inf if any(adjusted) else self._shown_s
         self._chosen = chosen
         self._goal = self._edited(self.avatars[avatar], chosen[1])
 
@@ -60,10 +69,10 @@ class Identity:
         """Identity styles f32 [S] at a time; not to be changed."""
         self._shown_s = time_s
         passed_s = time_s - self._begin_s
-        if passed_s >= self._fade_s:
+        if passed_s >= self.fade_s:
             self._shown = self._goal
         else:
-            share = np.float32(eased(passed_s / self._fade_s))
+            share = np.float32(eased(passed_s / self.fade_s))
             self._shown = self._from + share * (self._goal - self._from)
         return self._shown
 

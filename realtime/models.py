@@ -1,11 +1,18 @@
 """The networks that run live, made ready for this machine."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 import reenact
 from engines import Engine, ModelInfo, choose_backend, load_engine, model_info
 from reenact.motion_basis import FILE, MotionBasis, load_basis
+
+Delta = npt.NDArray[np.float16]
 
 STARTER = Path(reenact.__file__).parent / "starter"
 
@@ -21,6 +28,7 @@ class Model:
         backend: e.g. "openvino".
         reason: why this backend, in words.
         basis: what gains and limits act on; None: the model came without.
+        adjusted: makes a `render` with an avatar's delta f16 [P] in its weights.
     """
 
     info: ModelInfo
@@ -29,6 +37,7 @@ class Model:
     backend: str
     reason: str
     basis: MotionBasis | None = None
+    adjusted: Callable[[Delta], Engine] | None = None
 
     @property
     def resolution(self) -> int:
@@ -50,8 +59,9 @@ def load_model(backend: str, threads: int | None = None, folder: Path = STARTER)
     choice = choose_backend(folder, backend, threads)
     info = model_info(folder)
     encode = load_engine(folder, "encode_deformation", choice.backend, threads)
-    render = load_engine(folder, "render", choice.backend, threads)
-    return Model(info, encode, render, choice.backend, choice.reason, _basis(folder, info))
+    draw = partial(load_engine, folder, "render", choice.backend, threads)
+    basis = _basis(folder, info)
+    return Model(info, encode, draw(), choice.backend, choice.reason, basis, draw)
 
 
 def _basis(folder: Path, info: ModelInfo) -> MotionBasis | None:

@@ -10,13 +10,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from engines import Overlapping
+from engines import Engine, Overlapping
 from realtime.calibration import Phase
 from realtime.controls import State
 from realtime.expression import Expression
 from realtime.frames import Image
 from realtime.identity import Identity
 from realtime.models import Model
+from realtime.renders import Dissolve, Renders
 from realtime.state import FaceState, FaceStateMachine
 from realtime.stats import Stats
 from reenact.spaces import add_deformation, deformation_count, style_count
@@ -74,6 +75,7 @@ class Puppet:
         stats: Stats,
         expression: Expression,
         calibrated: Callable[[Vector], None] = lambda neutral: None,
+        tell: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         """Set the avatars up.
 
@@ -83,21 +85,24 @@ class Puppet:
             stats: takes the times of encode, smooth, add and render.
             expression: how the driver is followed.
             calibrated: takes a neutral face f32 [D] that was just found, to keep it.
+            tell: takes a sentence for the user, of an avatar that cannot be shown.
 
         Raises:
-            UserError: an avatar belongs to another generator.
+            UserError: an avatar belongs to another generator, or the first cannot be shown.
         """
         self._dims = model.info.dims
         identity.check_fits(model.info.fingerprint, style_count(self._dims))
         self.width = self.height = model.resolution
         self.crop, self.faces = model.info.crop, 0
         self._model, self._identity, self._stats = model, identity, stats
+        self._renders = Renders(model, identity.avatars, tell)
+        self._dissolve = Dissolve(identity.fade_s)
         self._expression, self._calibrated = expression, calibrated
         self._machine = FaceStateMachine()
         self._paused, self._calibrations = False, 0
         self._neutral: Vector = np.zeros(deformation_count(self._dims), np.float32)
         self._shown = self._from = self._neutral
-        self._ahead_s: float | None = None  # time of the picture that is being drawn
+        self._ahead: tuple[Engine, float] | None = None  # what draws, and the picture's time
 
     @property
     def state(self) -> FaceState:
@@ -113,7 +118,7 @@ class Puppet:
 
     def obey(self, state: State) -> None:
         """Do from now on what the user wants; costs nothing while that does not change."""
-        self._identity.choose(state.avatar, state.strengths)
+        self._identity.choose(self._renders.on_stage(state.avatar), state.strengths)
         self._expression.follow(state.taste)
         self._paused = state.paused
         if state.calibrations != self._calibrations:
@@ -137,19 +142,24 @@ class Puppet:
         The model's `render` must be `Overlapping`; `last_ahead` gives the last picture.
         """
         self._follow(crop, time_s)
-        before = self.last_ahead()
-        self._engine_ahead().start(self._styles(time_s)[None])
-        self._ahead_s = time_s
+        before, engine = self.last_ahead(), self._renders.engine()
+        assert isinstance(engine, Overlapping)
+        engine.start(self._styles(time_s)[None])
+        self._ahead = engine, time_s
         return before
 
     def last_ahead(self) -> Picture | None:
         """The picture that `drive_ahead` began last, None where there is none."""
-        if self._ahead_s is None:
+        if self._ahead is None:
             return None
+        (engine, time_s), self._ahead = self._ahead, None
+        assert isinstance(engine, Overlapping)
         with self._stats.stage("render"):
-            pixels = self._engine_ahead().finish()[0]
-        picture, self._ahead_s = Picture(_MAKER, pixels, self._ahead_s), None
-        return picture
+            return self._picture(engine.finish()[0], engine, time_s)
+
+    def close(self) -> None:
+        """Give the engines of adjusted avatars back; may be called twice."""
+        self._renders.close()
 
     def card(self, text: str, time_s: float) -> Picture:
         """A card of the size of its pictures."""
@@ -190,12 +200,13 @@ class Puppet:
 
     def _render(self, time_s: float) -> Picture:
         styles = self._styles(time_s)
+        engine = self._renders.engine()
         with self._stats.stage("render"):
-            return Picture(_MAKER, self._model.render(styles[None])[0], time_s)
+            return self._picture(engine(styles[None])[0], engine, time_s)
 
-    def _engine_ahead(self) -> Overlapping:
-        assert isinstance(self._model.render, Overlapping)
-        return self._model.render
+    def _picture(self, pixels: Image, engine: Engine, time_s: float) -> Picture:
+        """What an engine drew, dissolved into what another drew before."""
+        return Picture(_MAKER, self._dissolve(pixels, engine, time_s), time_s)
 
 
 def placed(pixels: Image, still: Image) -> Image:

@@ -190,12 +190,13 @@ class StaticToRGB(nn.Module):
         self.bound: Tensor | None
         self.bias: Tensor
         weight, bound = torgb.weight.detach() * torgb.gain, None
+        bias = torgb.bias.detach().clone()
         if dtype != torch.float32:
             weight, bound = normalised(weight)
-            bound = bound.transpose(0, 1)
+            bound, bias = bound.transpose(0, 1), bias[:, None, None]
         self.register_buffer("weight", weight.to(dtype))
         self.register_buffer("bound", bound)
-        self.register_buffer("bias", torgb.bias.detach().clone())
+        self.register_buffer("bias", bias)
 
     def forward(self, x: Tensor, styles: Tensor, image: Tensor | None) -> Tensor:
         if self.bound is None:
@@ -203,7 +204,7 @@ class StaticToRGB(nn.Module):
         else:
             styles, largest = normalised_styles(styles)
             colours = F.conv2d(x * styles.to(x.dtype), self.weight).float()
-            colours = colours * (largest * self.bound) + self.bias[:, None, None]
+            colours = colours * (largest * self.bound) + self.bias
         return colours if image is None else ops.upsample_image(image) + colours
 
 

@@ -11,6 +11,7 @@ import shutil
 import threading
 import tracemalloc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from realtime.models import Model
 from realtime.puppet import Puppet
 from realtime.stats import Stats
 from reenact.avatar import Avatar
+from reenact.delta import size as delta_size
 from reenact.errors import UserError
 
 LIBRARY = os.environ.get("STAND_IN_LIBRARY", "cuda-bindings")
@@ -286,6 +288,18 @@ def test_weights_of_another_avatar(
     fixed.close()
     with pytest.raises(RuntimeError, match="encode_identity: the engine is closed"):
         fixed.refit(other)
+
+
+def test_an_adjusted_avatar_is_a_refit_made_in_another_thread(folder: Path) -> None:
+    length = delta_size(model_info(folder).dims)
+    delta = np.random.default_rng(3).normal(0, 0.3, length).astype(np.float16)
+    with ThreadPoolExecutor(1) as other:
+        engine = other.submit(load_engine, folder, "render", "tensorrt", None, delta).result()
+    reference = load_engine(folder, "render", "onnxruntime", 1, delta)
+    np.testing.assert_array_equal(engine(styles(1)), reference(styles(1)))
+    engine.close()
+    with pytest.raises(UserError, match="without refit; build it again: .* --refit`$"):
+        load_engine(folder, "render", "tensorrt-rtx", None, delta)
 
 
 def test_what_rtx_compiled_is_kept(folder: Path, tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ NETWORKS = (
     "unpickle",
     "foreign",
     "field_edits",
+    "low_rank",
+    "carry",
+    "adjust",
 )
 COMMANDS = ("reenact.__main__", "reenact.train", "reenact.evaluate", "export")
 WITH_TORCH = (*(f"reenact.{name}" for name in NETWORKS), *COMMANDS, "engines.torch_engine")
