@@ -38,6 +38,9 @@ def cameras(asked: Asked) -> Iterator[Finding]:
         except UserError as error:
             yield told(error, lack, "there is nothing to follow", advice("no camera"))
             return
+        if not inputs[0].live:
+            yield ok(f"the input is {inputs[0].label}: no camera is needed")
+            return
     none = True
     for what in inputs:
         for finding in _camera(what, lack):

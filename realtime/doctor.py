@@ -1,6 +1,7 @@
 """What is wrong here?  python -m realtime.doctor: every stage once, for real, with lines to copy."""
 
 import json
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -112,19 +113,34 @@ def tell(examined: Iterator[tuple[str, Finding]]) -> list[tuple[str, Finding]]:
 def _arguments() -> Namespace:
     parser = CommandLine("python -m realtime.doctor", description=__doc__)
     add = parser.add_argument
-    add("--camera", metavar="INPUT", help="as run_live.py's --input (default: every camera)")
-    add("--output", action="append", default=[], help="as run_live.py's; its lack is a problem")
+    add("--camera", metavar="INPUT", help="as run_live.py's --input (default: as the settings say, "
+        "else every camera)")  # fmt: skip
+    add("--output", action="append", default=[], help="as run_live.py's; its lack is a problem "
+        "(default: as the settings say)")  # fmt: skip
     add("--only", action="append", default=[], metavar="CHECK", help="may be repeated")
     add("--json", action="store_true", help="one JSON line for programs")
     return parser.parse_args()
+
+
+def _asked(arguments: Namespace) -> Asked:
+    """What this command line asks for or else the app's settings: a default is no wish."""
+    try:
+        from realtime.flags import parser  # these need a Python that is new enough
+        from realtime.settings import resolve
+
+        settings = resolve(parser(), [], os.environ)
+    except (ImportError, UserError):  # the checks say so
+        return Asked(arguments.camera, tuple(arguments.output))
+    wishes = {name: each.value for name, each in settings.items() if each.source != "default"}
+    outputs = arguments.output or wishes.get("output") or []
+    return Asked(arguments.camera or wishes.get("input"), tuple(outputs))
 
 
 @exit_on_user_error
 def main() -> int:
     """Run the command line; 0: no problem was found, warnings may be; 1: something is broken."""
     arguments = _arguments()
-    asked = Asked(arguments.camera, tuple(arguments.output))
-    examined = examine(asked, arguments.only)
+    examined = examine(_asked(arguments), arguments.only)
     kept = list(examined) if arguments.json else tell(examined)
     broken = any(finding.state is State.PROBLEM for _, finding in kept)
     if arguments.json:

@@ -7,11 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime.calibration import Calibrator, StillNeutral
-from realtime.smoothing import OneEuro
+from realtime.smoothing import OneEuro, Way
 from reenact.errors import UserError
 from reenact.motion_basis import GROUPS, MotionBasis, Shaper
 
 Vector = npt.NDArray[np.float32]
+
+_EVERYBODYS = np.zeros(1, np.float32)
+"""The neutral face that absolute motion starts from."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,15 @@ class Taste:
 class Expression:
     """S_F as the encoder gives it -> S_F as it is shown, both f32 [D].
 
+    What counts as no motion may change while it runs: relative motion is switched on or off, the
+    neutral face is found anew. The avatar eases from the one to the other in `EASE_S`.
+
     Attributes:
         calibrator: start it to find the neutral face anew.
         neutral: f32 [D], the driver's neutral face; None: not known.
     """
+
+    EASE_S = 0.3
 
     def __init__(
         self, taste: Taste, basis: MotionBasis | None, neutral: Vector | None = None
@@ -53,6 +61,7 @@ class Expression:
         self._shape = Shaper(basis, taste.gains) if basis is not None else None
         self._still = StillNeutral() if taste.auto_neutral else None
         self._filter = OneEuro(*_tuning(taste.smooth))
+        self._origin = Way(self.EASE_S)
 
     def follow(self, taste: Taste) -> None:
         """Follow the driver in another way from now on, with what is known and smoothed so far.
@@ -80,8 +89,8 @@ class Expression:
 
     def __call__(self, deformation: Vector, time_s: float) -> Vector:
         """What to show of a frame's S_F."""
-        if self._taste.relative and self.neutral is not None:
-            deformation = deformation - self.neutral
+        own = self.neutral if self._taste.relative else None
+        deformation = deformation - self._origin(_EVERYBODYS if own is None else own, time_s)
         if self._shape is not None:
             deformation = self._shape(deformation)
         shown: Vector = self._filter(deformation, time_s)
@@ -90,6 +99,7 @@ class Expression:
     def forget(self) -> None:
         """It may be another face, in another pose: nothing to smooth from."""
         self._filter.forget()
+        self._origin.forget()
 
 
 def _tuning(smooth: float) -> tuple[float, float]:

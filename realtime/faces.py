@@ -6,8 +6,18 @@ from typing import Protocol
 
 from realtime.frames import Frame, Image
 from realtime.mailbox import Closed, Mailbox
+from realtime.person import Person, looks
 from realtime.stats import Stats
-from reenact.face import Box, FaceFinder, Window, WindowTracker, cut, likeness, window_of_box
+from reenact.face import (
+    Box,
+    FaceFinder,
+    Fits,
+    Window,
+    WindowTracker,
+    cut,
+    likeness,
+    window_of_box,
+)
 
 _LEAVE_S = 5.0
 
@@ -19,6 +29,15 @@ class Faces(Protocol):
         """The window on the face in this frame, None while there is no face to follow."""
         ...
 
+    def keep_to(self, one: bool) -> None:
+        """Follow nobody but whoever is followed now; or, again, anybody."""
+        ...
+
+    @property
+    def strangers(self) -> bool:
+        """Whether somebody is there who is not followed, and nobody else."""
+        ...
+
     def close(self) -> None:
         """Stop looking; may be called twice."""
         ...
@@ -27,8 +46,8 @@ class Faces(Protocol):
 class Finder(Protocol):
     """Finds a face; see `reenact.face.FaceFinder`."""
 
-    def find_near(self, image: Image) -> Box | None: ...
-    def find_anywhere(self, image: Image) -> Box | None: ...
+    def find_near(self, image: Image, fits: Fits) -> Box | None: ...
+    def find_anywhere(self, image: Image, fits: Fits) -> Box | None: ...
     def forget(self) -> None: ...
 
 
@@ -37,7 +56,11 @@ class FaceFollower:
 
     The cascades lose a face that turns or is half covered. As long as what is in the window still
     looks like it did, the window stays, for up to two seconds; nobody else is looked for meanwhile,
-    so that a poster behind the driver does not become the driver.
+    so that a poster behind the driver does not become the driver. Once it keeps to one person, a
+    face that does not look like them is no face, however near or large.
+
+    Attributes:
+        strangers: whether the last look found faces, but only those of others.
     """
 
     PATIENCE_S = 2.0
@@ -49,21 +72,37 @@ class FaceFollower:
         self._finder: Finder = FaceFinder() if finder is None else finder
         self._tracker = WindowTracker()
         self._lock = threading.Lock()  # window() may be called while look() works
-        self._present = False
+        self._present, self.strangers = False, False
+        self._person: Person | None = None
         self._found: tuple[Window, Image, float] | None = None
 
     def look(self, image: Image, time_s: float) -> bool:
         """Search u8 [H,W,3] of a time, which costs 3 to 150 ms; whether the face is there."""
-        box = self._finder.find_near(image)
-        if box is None and self._still_there(image, time_s):
+        person, refused = self._person, list[Box]()
+
+        def fits(box: Box) -> bool:
+            them = person is None or person.is_who(looks(image, window_of_box(box)))
+            if not them:
+                refused.append(box)
+            return them
+
+        box = self._finder.find_near(image, fits)
+        if box is None and not refused and self._still_there(image, time_s):
             return True
-        box = box or self._finder.find_anywhere(image)
+        box = box or self._finder.find_anywhere(image, fits)
+        self.strangers = box is None and bool(refused)
+        if box is not None and person is not None:
+            person.learn(looks(image, window_of_box(box)))
         with self._lock:
             if box is None:
                 self._lose(time_s)
             else:
                 self._see(image, window_of_box(box), time_s)
             return self._present
+
+    def keep_to(self, one: bool) -> None:
+        """Follow nobody but whoever is followed at the next look; or, again, anybody."""
+        self._person = Person() if one else None
 
     def window(self, time_s: float) -> Window | None:
         """Where to look at a time, for next to nothing; None while there is no face."""
@@ -92,13 +131,27 @@ class FaceFollower:
         return likeness(patch, cut(image, window, self._PATCH)) > self.ALIKE
 
 
-class InlineFaces:
+class _Following:
+    """What both have in common: the follower."""
+
+    def __init__(self, follower: FaceFollower, stats: Stats) -> None:
+        self._follower, self._stats = follower, stats
+
+    def keep_to(self, one: bool) -> None:
+        self._follower.keep_to(one)
+
+    @property
+    def strangers(self) -> bool:
+        return self._follower.strangers
+
+
+class InlineFaces(_Following):
     """Looks in every second frame, and in every one while there is no face: for files."""
 
     _EVERY = 2
 
     def __init__(self, follower: FaceFollower, stats: Stats) -> None:
-        self._follower, self._stats = follower, stats
+        super().__init__(follower, stats)
         self._frames = 0
 
     def follow(self, frame: Frame) -> Window | None:
@@ -112,7 +165,7 @@ class InlineFaces:
         pass
 
 
-class FaceThread:
+class FaceThread(_Following):
     """Looks in the newest frame, in a thread of its own, while the loop goes on.
 
     It rests between two looks, longer after a long one: without a face every look is a search of
@@ -122,7 +175,7 @@ class FaceThread:
     _REST_S = 0.05
 
     def __init__(self, follower: FaceFollower, stats: Stats) -> None:
-        self._follower, self._stats = follower, stats
+        super().__init__(follower, stats)
         self._newest: Mailbox[Frame] = Mailbox()
         self._leaving = threading.Event()
         self._error: BaseException | None = None

@@ -41,6 +41,7 @@ class Scene:
         countdown_s: until calibration looks, 0 while it does; None: it is not at it.
         drops: frames of the input that nobody will see.
         trouble: what is wrong with the input, in words.
+        strangers: whether there are faces, but not the one that was calibrated.
     """
 
     state: FaceState = FaceState.SEARCH
@@ -49,6 +50,7 @@ class Scene:
     countdown_s: float | None = None
     drops: int = 0
     trouble: str | None = None
+    strangers: bool = False
 
 
 class Hud:
@@ -130,8 +132,12 @@ class Hud:
 
     def _hint(self) -> str | None:
         face = self._scene.face
-        if self._scene.trouble is not None or face is None or face >= _SMALL_FACE:
+        if self._scene.trouble is not None:
             return self._scene.trouble
+        if self._scene.strangers:
+            return "only who was calibrated is followed: calibrate to be followed"
+        if face is None or face >= _SMALL_FACE:
+            return None
         return f"your face is {100 * face:.0f} % of the picture: come closer"
 
     def _count(self, pixels: Image) -> None:

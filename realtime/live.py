@@ -61,7 +61,7 @@ class Show:
         self._controls, self._scene = controls, scene or Scene()
         self._drive = puppet.drive_ahead if ahead else puppet.drive
         self._captured_s: deque[float | None] = deque()  # of the frames that were not sent yet
-        self._time_s = 0.0
+        self._time_s, self._calibrating = 0.0, False
 
     def run(
         self,
@@ -99,6 +99,7 @@ class Show:
         self._scene.face = None
         crop = self._crop(frame, state.mirror_driver) if frame is not None else None
         picture = self._drive(crop, self._time_s)
+        self._keep_to_the_calibrated()
         self._tell()
         return picture
 
@@ -114,8 +115,16 @@ class Show:
         with self._stats.stage("crop"):
             return cut(frame.image, window, self._puppet.crop)
 
+    def _keep_to_the_calibrated(self) -> None:
+        """Anybody may be calibrated; from then on they are the only one who is followed."""
+        calibrating = self._puppet.countdown(self._time_s) is not None
+        if calibrating is not self._calibrating:
+            self._calibrating = calibrating
+            self._faces.keep_to(not calibrating)
+
     def _tell(self) -> None:
         scene = self._scene
+        scene.strangers = self._faces.strangers
         scene.state, scene.time_s = self._puppet.state, self._time_s
         scene.countdown_s = self._puppet.countdown(self._time_s)
         scene.drops, scene.trouble = self._source.drops, self._source.trouble

@@ -1,4 +1,4 @@
-"""The One-Euro filter, for vectors; and the way from one thing to another."""
+"""The One-Euro filter, for vectors; and the way from one to another."""
 
 import math
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 Vector = npt.NDArray[np.floating[Any]]
+Floats = npt.NDArray[np.float32]
 
 
 class OneEuro:
@@ -51,6 +52,30 @@ class OneEuro:
     def forget(self) -> None:
         """Take the next value as it comes."""
         self._time_s = None
+
+
+class Way:
+    """From one vector to the next in a given time; the first one is taken at once."""
+
+    def __init__(self, whole_s: float) -> None:
+        self._whole_s, self._time_s = whole_s, -math.inf
+        self._goal: Floats | None = None
+
+    def __call__(self, goal: Floats, time_s: float) -> Floats:
+        """Where it is at a time. The way begins, from wherever it was, with another `goal` object."""
+        if self._goal is None:
+            self._from = self._now = goal
+            self._begin_s = -math.inf
+        elif goal is not self._goal:
+            self._from, self._begin_s = self._now, self._time_s
+        self._goal, self._time_s = goal, time_s
+        share = np.float32(eased((time_s - self._begin_s) / self._whole_s))
+        self._now = goal if share == 1 else self._from + share * (goal - self._from)
+        return self._now
+
+    def forget(self) -> None:
+        """Take the next goal at once."""
+        self._goal = None
 
 
 def eased(part: float) -> float:

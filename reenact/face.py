@@ -7,6 +7,7 @@ of a Haar cascade, which needs neither a download nor a GPU.
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,14 @@ class Window:
     cx: float
     cy: float
     side: float
+
+
+Fits = Callable[[Box], bool]
+
+
+def anybody(box: Box) -> bool:
+    """Any face will do."""
+    return True
 
 
 # FFHQ's window (Karras et al. 2019): centre = eyes + 0.1 (mouth - eyes), half side =
@@ -89,6 +98,8 @@ def _image(array: npt.NDArray[np.generic] | cv2.typing.MatLike) -> Image:
 class FaceFinder:
     """Finds one face with OpenCV's Haar cascades: the one nearest to the last, else the largest.
 
+    Whoever looks for somebody says which of the faces `fits`; they are asked about in that order.
+
     Beside the last face a search takes 3 to 5 ms, anywhere in the picture 15 to 40 ms and up to
     150 ms when there is none. Not to be shared by threads.
 
@@ -112,7 +123,7 @@ class FaceFinder:
         """Find the face in u8 [H,W,3] RGB, or None."""
         return self.find_near(image) or self.find_anywhere(image)
 
-    def find_near(self, image: Image) -> Box | None:
+    def find_near(self, image: Image, fits: Fits = anybody) -> Box | None:
         """Find the face beside the last one and of about its size: frontal, else in profile."""
         last = self._last
         if last is None:
@@ -125,37 +136,38 @@ class FaceFinder:
         grey = _grey(part, scale)
         for boxes in (self._frontals, self._left_profiles, self._right_profiles):
             found = [
-                Box(x0 + box.cx / scale, y0 + box.cy / scale, box.side / scale)
-                for box in boxes(grey)
+                Box(x0 + each.cx / scale, y0 + each.cy / scale, each.side / scale)
+                for each in boxes(grey)
             ]
-            if found:
-                return self._keep(found)
+            box = self._keep(found, fits)
+            if box is not None:
+                return box
         return None
 
-    def find_anywhere(self, image: Image) -> Box | None:
+    def find_anywhere(self, image: Image, fits: Fits = anybody) -> Box | None:
         """Find a frontal face anywhere in u8 [H,W,3] RGB."""
         longest = max(image.shape[:2])
         for side in self._WIDE:
             scale = min(1.0, side / longest)
             boxes = _detect(self._frontal, _grey(image, scale), 4, 24, side)
-            if boxes:
-                return self._keep([Box(b.cx / scale, b.cy / scale, b.side / scale) for b in boxes])
-            if scale == 1.0:
-                break
+            found = [Box(each.cx / scale, each.cy / scale, each.side / scale) for each in boxes]
+            box = self._keep(found, fits)
+            if box is not None or scale == 1.0:
+                return box
         return None
 
     def forget(self) -> None:
         """Let go of the last face: the next one may be anybody, anywhere."""
         self._last = None
 
-    def _keep(self, found: list[Box]) -> Box:
+    def _keep(self, found: list[Box], fits: Fits) -> Box | None:
+        """The first that fits, which becomes the last face."""
         last = self._last
-        if last is None:
-            self._last = max(found, key=lambda box: box.side)
-        else:
-            x, y = last.cx, last.cy
-            self._last = min(found, key=lambda box: math.hypot(box.cx - x, box.cy - y))
-        return self._last
+        for box in sorted(found, key=lambda box: _far(box, last)):
+            if fits(box):
+                self._last = box
+                return box
+        return None
 
     def _frontals(self, grey: Image) -> list[Box]:
         return self._near(self._frontal, grey)
@@ -175,6 +187,11 @@ class FaceFinder:
     def _near(self, cascade: cv2.CascadeClassifier, grey: Image) -> list[Box]:
         face = self._NEAR_FACE
         return _detect(cascade, grey, 3, int(self._SMALLER * face), int(self._LARGER * face))
+
+
+def _far(box: Box, last: Box | None) -> float:
+    """How far a face is from the last one; before the first, how small it is."""
+    return -box.side if last is None else math.hypot(box.cx - last.cx, box.cy - last.cy)
 
 
 def _cascade(name: str) -> cv2.CascadeClassifier:

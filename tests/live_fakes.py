@@ -19,7 +19,7 @@ from realtime.models import Model
 from realtime.puppet import Picture
 from realtime.sources import Ended
 from reenact.avatar import Avatar, save_avatar
-from reenact.face import Box, Window
+from reenact.face import Box, Fits, Window, anybody
 from reenact.spaces import Dims, deformation_count, style_count
 
 DIMS = Dims(resolution=32, channel_base=64, channel_max=8, w_dim=8, z_dim=8)
@@ -122,13 +122,18 @@ class ScriptedSource:
 
 @dataclass
 class ScriptedFaces:
-    """A window in the middle of every frame whose index is in `seen`."""
+    """A window in the middle of every frame whose index is in `seen`; notes whom it is to keep to."""
 
     seen: Iterable[int]
+    kept: list[bool] = field(default_factory=list)
+    strangers: bool = False
 
     def follow(self, frame: Frame) -> Window | None:
         height, width = frame.image.shape[:2]
         return Window(width / 2, height / 2, height / 2) if frame.index in self.seen else None
+
+    def keep_to(self, one: bool) -> None:
+        self.kept.append(one)
 
     def close(self) -> None:
         pass
@@ -136,17 +141,21 @@ class ScriptedFaces:
 
 @dataclass
 class ScriptedFinder:
-    """Finds what the script says, look by look; then nothing."""
+    """Finds what the script says, look by look, if that fits; then nothing."""
 
     script: list[Box | None]
     forgotten: int = 0
     near: bool = True
 
-    def find_near(self, image: Image) -> Box | None:
-        return self.script.pop(0) if self.near and self.script else None
+    def find_near(self, image: Image, fits: Fits = anybody) -> Box | None:
+        return self._next(fits) if self.near else None
 
-    def find_anywhere(self, image: Image) -> Box | None:
-        return self.script.pop(0) if not self.near and self.script else None
+    def find_anywhere(self, image: Image, fits: Fits = anybody) -> Box | None:
+        return self._next(fits) if not self.near else None
+
+    def _next(self, fits: Fits) -> Box | None:
+        box = self.script.pop(0) if self.script else None
+        return box if box is not None and fits(box) else None
 
     def forget(self) -> None:
         self.forgotten += 1

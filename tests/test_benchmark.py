@@ -23,7 +23,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     avatars = {"testa": avatar_file(tmp_path)}
     monkeypatch.setattr(cameras, "DEMO", film)
     monkeypatch.setattr(realtime.options, "starter_avatars", lambda: avatars)
-    monkeypatch.setattr(FaceFinder, "find_near", lambda self, image: Box(48, 32, 30))
+    monkeypatch.setattr(FaceFinder, "find_near", lambda self, *_: Box(48, 32, 30))
     load = lambda backend, threads: a_model()  # noqa: E731
     monkeypatch.setattr(benchmark, "load_model", load)
     monkeypatch.setattr(benchmark, "run", lambda options, line: run(options, line, load))

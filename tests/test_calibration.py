@@ -114,6 +114,18 @@ def test_a_calibration_takes_effect_with_the_next_frame() -> None:
     np.testing.assert_allclose(expression(NEUTRAL, 9.0), 0 * NEUTRAL, atol=1e-6)
 
 
+def test_another_origin_is_eased_to_not_jumped_to() -> None:
+    expression = Expression(Taste(smooth=0), None, NEUTRAL)
+    np.testing.assert_allclose(expression(NEUTRAL, 0.0), NEUTRAL)
+    expression.follow(Taste(smooth=0, relative=True))
+    shown = [float(expression(NEUTRAL, k / 25)[2]) for k in range(1, 12)]
+    assert shown == sorted(shown, reverse=True) and shown[0] > 0.85 * NEUTRAL[2]
+    assert max(np.abs(np.diff(shown))) < 0.3 * NEUTRAL[2]
+    assert shown[-1] == pytest.approx(0, abs=1e-2) and shown[4] > 0.2
+    expression.forget()  # another face: nothing to ease from
+    np.testing.assert_allclose(expression(2 * NEUTRAL, 9.0), NEUTRAL)
+
+
 def test_gains_need_a_basis() -> None:
     with pytest.raises(UserError, match="motion.basis, which --gain-mouth needs"):
         Expression(Taste(gains={"pose": 1.0, "mouth": 1.5, "eyes": 1.0, "brows": 1.0}), None)

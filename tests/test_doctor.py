@@ -291,6 +291,41 @@ def test_exit_codes_and_json(
     assert last["what"] in printed and "\x1b" not in printed, "no colours where it is no terminal"
 
 
+def test_what_the_settings_ask_for_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Asked] = []
+
+    def note(this: Asked) -> list[Finding]:
+        asked.append(this)
+        return []
+
+    def run(*words: str) -> Asked:
+        monkeypatch.setattr(sys, "argv", ["doctor", *words])
+        assert doctor.main() == 0
+        return asked[-1]
+
+    file = tmp_path / "reenact" / "settings.toml"
+    file.parent.mkdir()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr(doctor, "INSTALLED", {})
+    monkeypatch.setattr(doctor, "checks", lambda: {"this": note})
+    assert run() == Asked(None, ()), "a default is no wish"
+    file.write_text('input = "Logitech"\noutput = ["vcam", "window"]\n')
+    assert run() == Asked("Logitech", ("vcam", "window"))
+    assert run("--camera", "1") == Asked("1", ("vcam", "window"))
+    assert run("--output", "none") == Asked("Logitech", ("none",))
+    monkeypatch.setenv("REENACT_INPUT", "2")
+    assert run().camera == "2"
+    file.write_text("inptu = 1\n")
+    assert run() == Asked(None, ()), "that the file is broken is said by a check"
+
+
+def test_an_input_that_is_no_camera_needs_none() -> None:
+    (finding,) = checkups_cameras.cameras(Asked(camera="demo"))
+    assert finding.state is State.OK and "no camera is needed" in finding.what
+
+
 def test_missing_packages_end_it_with_a_line_to_copy(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

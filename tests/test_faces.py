@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from live_fakes import ScriptedFinder, frame
+from test_face import frames
 
 from realtime.faces import FaceFollower, FaceThread, InlineFaces
 from realtime.frames import Frame, Image
 from realtime.stats import Stats
-from reenact.face import Box
+from reenact.face import Box, FaceFinder, Fits, anybody
 
 HERE = Box(32, 32, 20)
 ELSEWHERE = Box(50, 50, 8)
@@ -53,7 +54,7 @@ def test_an_empty_chair_is_seen_at_once() -> None:
 
 def test_a_poster_does_not_become_the_driver_while_the_driver_turns_away() -> None:
     class Poster(ScriptedFinder):
-        def find_anywhere(self, image: Image) -> Box | None:
+        def find_anywhere(self, image: Image, fits: Fits = anybody) -> Box | None:
             return ELSEWHERE
 
     follower = FaceFollower(Poster([HERE]))
@@ -84,6 +85,79 @@ def test_whose_face_it_was_is_forgotten_after_two_seconds() -> None:
     assert finder.forgotten == 1
 
 
+LEFT, RIGHT = Box(32, 48, 30), Box(96, 48, 30)
+
+
+def couple(left: int | None, right: int | None) -> Image:
+    """A room u8 [96,128,3] with somebody on the left and somebody on the right, by number."""
+    room = np.full((96, 128, 3), 110, np.uint8)
+    for who, box in ((left, LEFT), (right, RIGHT)):
+        if who is not None:
+            x, y = int(box.cx) - 32, int(box.cy) - 32
+            room[y : y + 64, x : x + 64] = scene(who)
+    return room
+
+
+def kept_to(finder: ScriptedFinder) -> FaceFollower:
+    """A follower that keeps to number 1, who sits on the left."""
+    finder.script.insert(0, LEFT)
+    follower = FaceFollower(finder)
+    follower.keep_to(True)
+    assert follower.look(couple(1, None), 0.0) and not follower.strangers
+    return follower
+
+
+def where(follower: FaceFollower, time_s: float) -> float | None:
+    window = follower.window(time_s)
+    return window.cx if window is not None else None
+
+
+def test_somebody_else_does_not_take_over() -> None:
+    follower = kept_to(ScriptedFinder([RIGHT, RIGHT], near=False))
+    for time_s in (0.1, 0.2):
+        assert not follower.look(couple(None, 2), time_s)
+        assert where(follower, time_s) is None and follower.strangers
+
+
+def test_who_steps_in_between_is_not_taken_for_them() -> None:
+    """Not even at the very place, where patience would hold on to what looks alike."""
+    follower = kept_to(ScriptedFinder([LEFT]))
+    room = couple(1, None)
+    room[30:60, 16:48] = scene(2)[:30, :32]
+    assert not follower.look(room, 0.1) and follower.strangers
+
+
+def test_they_are_taken_up_again_wherever_they_return() -> None:
+    follower = kept_to(ScriptedFinder([LEFT, RIGHT], near=False))
+    assert not follower.look(couple(2, None), 1.0)
+    assert follower.look(couple(2, 1), 9.0) and not follower.strangers
+    assert where(follower, 9.0) == pytest.approx(RIGHT.cx, abs=1)
+
+
+def test_whoever_is_calibrated_next_is_followed_from_then_on() -> None:
+    follower = kept_to(ScriptedFinder([RIGHT, RIGHT, RIGHT, LEFT]))
+    assert not follower.look(couple(1, 2), 0.1)
+    follower.keep_to(False)
+    assert follower.look(couple(1, 2), 0.2), "anybody"
+    follower.keep_to(True)
+    assert follower.look(couple(1, 2), 0.3)
+    assert not follower.look(couple(1, None), 0.4), "the first one is a stranger now"
+
+
+def test_the_nearest_that_fits_is_found_near_and_anywhere() -> None:
+    finder, image = FaceFinder(), next(frames("drivers/d20.mp4", 1))
+    pair = np.ascontiguousarray(np.hstack([image, image]))
+    middle = image.shape[1]
+    box = finder.find_anywhere(pair, lambda box: box.cx > middle)
+    assert box is not None and box.cx > middle
+    assert finder.find_near(pair, lambda box: box.cx < middle) is None
+    other = finder.find_anywhere(pair, lambda box: box.cx < middle)
+    assert other is not None and other.cx == pytest.approx(box.cx - middle, abs=10)
+    assert finder.find_anywhere(pair, lambda box: False) is None
+    near = finder.find_near(pair, lambda box: True)
+    assert near is not None and near.cx < middle, "who did not fit was not remembered"
+
+
 def test_inline_it_looks_in_every_second_frame_while_there_is_a_face() -> None:
     finder = ScriptedFinder([None, HERE, *[HERE] * 9], near=False)
     stats = Stats()
@@ -100,8 +174,8 @@ class Knocking(ScriptedFinder):
         super().__init__(script)
         self.asked = threading.Event()
 
-    def find_near(self, image: Image) -> Box | None:
-        found = super().find_near(image)
+    def find_near(self, image: Image, fits: Fits = anybody) -> Box | None:
+        found = super().find_near(image, fits)
         self.asked.set()
         return found
 
@@ -121,7 +195,7 @@ def test_the_thread_looks_while_the_loop_goes_on() -> None:
 
 def test_an_error_in_the_thread_reaches_the_loop() -> None:
     class Broken(ScriptedFinder):
-        def find_near(self, image: Image) -> Box | None:
+        def find_near(self, image: Image, fits: Fits = anybody) -> Box | None:
             raise RuntimeError("no cascade")
 
     faces = FaceThread(FaceFollower(Broken([])), Stats())
@@ -133,8 +207,6 @@ def test_an_error_in_the_thread_reaches_the_loop() -> None:
 
 
 def test_inline_it_is_the_same_every_time() -> None:
-    from test_face import frames
-
     def windows() -> list[object]:
         faces = InlineFaces(FaceFollower(), Stats())
         return [

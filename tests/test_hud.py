@@ -117,6 +117,9 @@ def test_hints(monkeypatch: pytest.MonkeyPatch) -> None:
     written.scene.trouble, written.scene.face = None, 0.5
     written.draw()
     assert len(written.words) == 2
+    written.scene.strangers, written.scene.face = True, None
+    written.draw()
+    assert "only who was calibrated is followed: calibrate to be followed" in written.words
 
 
 def test_blank_and_pause_are_said_as_long_as_they_last(monkeypatch: pytest.MonkeyPatch) -> None:

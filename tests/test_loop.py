@@ -179,6 +179,27 @@ def test_it_stops_after_so_many_seconds_of_pictures() -> None:
     assert len(stage.run(seconds=2.0)) == 5, "the first is at second 0"
 
 
+def test_whoever_is_calibrated_is_who_is_followed_from_then_on() -> None:
+    stage = Stage([frame(k, level=51) for k in range(300)], seen=range(300))
+    faces = stage.show._faces
+    assert isinstance(faces, ScriptedFaces)
+    faces.strangers = True
+    told: list[bool] = []
+    send = stage.recorder.send
+
+    def press(picture: Picture) -> None:
+        send(picture)
+        told.append(stage.show._scene.strangers)
+        if len(told) in (10, 200):
+            assert faces.kept == [False, True][: 2 * (len(told) > 10)]
+            stage.controls.act("calibrate")
+
+    stage.recorder.send = press  # type: ignore[method-assign]
+    stage.run()
+    assert faces.kept == [False, True, False], "anybody may be calibrated; the second is under way"
+    assert all(told)
+
+
 def test_it_stops_when_told_to_and_when_a_window_is_closed() -> None:
     stage = Stage([frame(k) for k in range(9)])
     stage.stop.set()

@@ -237,8 +237,8 @@ def test_not_in_the_whole_app(
 ) -> None:
     film = write_video(tmp_path / "poison.mp4", [poisoned(index).image for index in range(30)])
     looks = iter([None, *[Box(64, 48, 40)] * 6, *[None] * 99])
-    monkeypatch.setattr(FaceFinder, "find_near", lambda self, image: None)
-    monkeypatch.setattr(FaceFinder, "find_anywhere", lambda self, image: next(looks, None))
+    monkeypatch.setattr(FaceFinder, "find_near", lambda self, *_: None)
+    monkeypatch.setattr(FaceFinder, "find_anywhere", lambda self, *_: next(looks, None))
     monkeypatch.setattr(realtime.options, "starter_avatars", lambda: {"t": avatar_file(tmp_path)})
     model = a_model()
     options = Options(str(film), [str(tmp_path / "out.mp4")], every_frame=every_frame)

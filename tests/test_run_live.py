@@ -41,7 +41,7 @@ def film(tmp_path: Path) -> Path:
 @pytest.fixture
 def faces(monkeypatch: pytest.MonkeyPatch) -> None:
     """A face in the middle of every picture."""
-    monkeypatch.setattr(FaceFinder, "find_near", lambda self, image: Box(48, 32, 30))
+    monkeypatch.setattr(FaceFinder, "find_near", lambda self, *_: Box(48, 32, 30))
 
 
 def load_fake(backend: str, threads: int | None) -> Model:

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from realtime.smoothing import OneEuro
+from realtime.smoothing import OneEuro, Way
 
 
 def smoothed(values: npt.NDArray[np.float32], filter: OneEuro) -> npt.NDArray[np.float32]:
@@ -59,3 +59,16 @@ def test_forgetting_takes_the_next_as_it_comes() -> None:
     filter(np.zeros(3), 0.0)
     filter.forget()
     assert (filter(np.ones(3), 0.1) == 1).all()
+
+
+def test_the_way_from_one_to_the_next() -> None:
+    here, there = np.zeros(2, np.float32), np.array([1, -2], np.float32)
+    way = Way(0.5)
+    assert way(here, 1.0) is here, "the first at once"
+    assert way(here, 1.5) is here
+    np.testing.assert_allclose(way(there, 1.75), there / 2, atol=1e-6)
+    np.testing.assert_allclose(way(here, 1.75), there / 2, atol=1e-6, err_msg="from where it was")
+    np.testing.assert_allclose(way(here, 2.0), there / 4, atol=1e-6)
+    assert way(here, 2.25) is here and way(here, 99.0) is here
+    way.forget()
+    assert way(there, 99.1) is there

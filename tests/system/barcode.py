@@ -58,6 +58,11 @@ def held(picture: Image, counter: int) -> Image:
 class StillFace:
     """The whole of a square picture is the face's window; see `realtime.faces.Faces`."""
 
+    strangers = False
+
+    def keep_to(self, one: bool) -> None:
+        pass
+
     def follow(self, frame: Frame) -> Window | None:
         height, width = frame.image.shape[:2]
         return Window(width / 2, height / 2, height)
