@@ -3,7 +3,6 @@
     python -m tests.system.readme_pictures --media DIR [--vm-run PROGRAM] [--only NAME]
 
 avatars   the demo's driver above all avatars that ship, driven
-strip     real drivers (DIR/drivers: LivePortrait's examples, MIT) above avatars that they drive
 window    the window with everything shown, on an X server without a screen (Xvfb)
 chromium  a call preview in Chromium, with the virtual camera, on a machine with cameras
 
@@ -38,7 +37,6 @@ TILE = 150  # px
 LEAD = 8  # frames of a moment; its picture is the last, so that it is one of motion
 LARGEST = 240_000  # bytes of a picture: a README is read over telephones, too
 DEMO_MOMENTS = (0.01, 0.11, 0.26, 0.33, 0.43, 0.57, 0.71, 0.87)  # the demo's liveliest frames
-STRIP = {"d0": 0, "d3": 1}  # which avatar each drives
 WINDOW_S = 20.0
 
 
@@ -60,18 +58,6 @@ def avatars(means: Means) -> Picture:
     demo = excerpt(STARTER / "demo.mp4", DEMO_MOMENTS, means.folder)
     rows = [tiles(shots(demo))]
     rows += [named(tiles(driven(demo, name)), name) for name in starter_avatars()]
-    return np.concatenate(rows)
-
-
-def strip(means: Means) -> Picture:
-    """Real drivers, and below each the avatar."""
-    if means.media is None:
-        raise Missing("no --media")
-    names, rows = list(starter_avatars()), []
-    for driver, avatar in STRIP.items():
-        video = means.media / "drivers" / f"{driver}.mp4"
-        moments = excerpt(video, np.linspace(0.04, 0.96, 8), means.folder)
-        rows += [tiles(shots(moments)), tiles(driven(moments, names[avatar % len(names)]))]
     return np.concatenate(rows)
 
 
@@ -104,7 +90,7 @@ def chromium(means: Means) -> Picture:
     return np.asarray(cv2.imread(str(means.folder / "screen.png"))[..., ::-1], np.uint8)
 
 
-PICTURES = {make.__name__: make for make in (avatars, strip, window, chromium)}
+PICTURES = {make.__name__: make for make in (avatars, window, chromium)}
 
 
 def excerpt(video: Path, moments: Sequence[float], folder: Path) -> Path:
