@@ -46,7 +46,6 @@ from realtime.pacing import Aside, OnClock
 from realtime.puppet import Puppet
 from realtime.readers import open_input
 from realtime.recording import VideoFile
-from realtime.settings import settings_folder
 from realtime.sources import CameraFeed, EveryFrame, FileFeed, Live, Source
 from realtime.stats import Stats
 from realtime.switched import Switched, recording_file
@@ -54,6 +53,7 @@ from realtime.terminal import terminal_keys
 from realtime.virtual_camera import VirtualCamera
 from reenact.avatar import Avatar
 from reenact.errors import UserError
+from reenact.folders import settings_folder
 from reenact.spaces import deformation_count
 
 Loader = Callable[[str, int | None], Model]

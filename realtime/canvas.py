@@ -14,6 +14,7 @@ from realtime.puppet import Picture, card
 from realtime.smoothing import eased
 from realtime.stats import Stats
 from reenact.errors import UserError
+from reenact.pictures import read_picture
 
 PLAIN, GREEN = (38, 40, 46), (0, 177, 64)
 _BLUR = 0.06  # of the height, standard deviation
@@ -38,11 +39,14 @@ def backdrop(text: str, avatar: Image) -> Image:
 
 
 def _picture(path: Path) -> Image:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
-    if image is None:
-        state = "cannot be read" if path.is_file() else "is not there"
-        raise UserError(f"the background {path} {state}: give a picture, or plain, blur or green")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    if not path.is_file():
+        raise UserError(
+            f"the background {path} is not there: give a picture, or plain, blur or green"
+        )
+    try:
+        return read_picture(path)
+    except UserError as error:
+        raise UserError(f"no background: {error}; or give plain, blur or green") from error
 
 
 def covering(image: Image, width: int, height: int) -> Image:

@@ -22,10 +22,11 @@ from realtime.findings import Asked, Finding, State, ok, told
 from realtime.models import STARTER
 from realtime.outputs import parse_outputs
 from realtime.readers import open_input
-from realtime.settings import default_file, settings_folder
+from realtime.settings import default_file
 from reenact.avatar import check_fits, load_avatar, starter_avatars
 from reenact.errors import UserError
 from reenact.face import FaceFinder
+from reenact.folders import settings_folder
 from reenact.motion_basis import FILE, load_basis
 from reenact.spaces import deformation_count, style_count
 

@@ -12,7 +12,7 @@ from realtime.expression import Taste
 from realtime.live import Limits
 from realtime.outputs import parse_size
 from realtime.readers import CAMERA_SIZE
-from reenact.avatar import SUFFIX, Avatar, find_avatar, load_avatar, starter_avatars
+from reenact.avatar import SUFFIX, Avatar, find_avatar, load_avatar, starter_avatars, user_avatars
 from reenact.edits import Edit, load_edit, starter_edits
 from reenact.errors import UserError
 from reenact.motion_basis import GROUPS
@@ -110,10 +110,13 @@ def begin_state(options: Options, edits: Sequence[tuple[Edit, float]]) -> State:
 
 
 def avatars(words: Sequence[str]) -> list[Avatar]:
-    """The avatars to choose from: those that were named, then those that ship and fit to them.
+    """The avatars to choose from: those that were named, then those that ship and the user's own.
+
+    Of the last two only those that fit to the named ones; one of the user's that is damaged is left
+    out (`reenact avatar list` says so).
 
     Args:
-        words: names of built-in avatars, .avatar files, or folders of these.
+        words: names of avatars, .avatar files, or folders of these.
 
     Raises:
         UserError: one is not there or damaged, or there is none at all.
@@ -123,8 +126,17 @@ def avatars(words: Sequence[str]) -> list[Avatar]:
     shipped = [load_avatar(path) for path in starter_avatars().values() if path not in paths]
     if not named and not shipped:
         raise UserError("this copy came without avatars: name a file with --avatar FILE.avatar")
+    own = [_loaded(path) for path in user_avatars().values() if path not in paths]
     first = (named or shipped)[0].fingerprint
-    return named + [avatar for avatar in shipped if avatar.fingerprint == first]
+    others = (avatar for avatar in [*shipped, *own] if avatar is not None)
+    return named + [avatar for avatar in others if avatar.fingerprint == first]
+
+
+def _loaded(path: Path) -> Avatar | None:
+    try:
+        return load_avatar(path)
+    except UserError:
+        return None
 
 
 def _avatar_files(word: str) -> list[Path]:

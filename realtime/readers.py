@@ -11,6 +11,7 @@ import numpy as np
 from realtime.cameras import OFFER, PICTURES, Input
 from realtime.frames import Image
 from reenact.errors import UserError
+from reenact.pictures import read_picture
 
 CAMERA_SIZE = (640, 480)
 """What a camera is asked for: the encoder's square is 192 px, more only costs time to unpack."""
@@ -18,7 +19,7 @@ _USUAL_FPS = 30.0
 
 
 class Capture(Protocol):
-    """What is read from: OpenCV's VideoCapture, or `_Folder`."""
+    """What is read from: OpenCV's VideoCapture, or `_Pictures`."""
 
     def isOpened(self) -> bool: ...
     def grab(self) -> bool: ...
@@ -96,8 +97,8 @@ def open_input(what: Input, size: tuple[int, int] = CAMERA_SIZE) -> Reader:
     if not what.path or not what.path.exists():
         raise UserError(f"there is no {what.path}: this copy came without the demo; use --input 0")
     capture: Capture = (
-        _Folder(what.path)
-        if what.kind == "folder"
+        _Pictures(what.path)
+        if what.kind in ("folder", "picture")
         else cv2.VideoCapture(str(what.path), cv2.CAP_FFMPEG)
     )
     first = _rgb(*capture.read()) if capture.isOpened() else None
@@ -144,11 +145,12 @@ def _open_stream(what: Input) -> Reader:
     return Reader(capture, None)
 
 
-class _Folder:
-    """The pictures of a folder as a video, in the order of their names."""
+class _Pictures:
+    """Pictures as a video: one, or those of a folder in the order of their names."""
 
     def __init__(self, path: Path) -> None:
-        self._files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES)
+        inside = path.iterdir() if path.is_dir() else [path]
+        self._files = sorted(file for file in inside if file.suffix.lower() in PICTURES)
         self._next = 0
 
     def isOpened(self) -> bool:
@@ -159,8 +161,13 @@ class _Folder:
         return self._next <= len(self._files)
 
     def retrieve(self) -> tuple[bool, cv2.typing.MatLike | None]:
-        image = cv2.imread(str(self._files[self._next - 1]), cv2.IMREAD_COLOR)
-        return image is not None, image
+        try:
+            image = read_picture(self._files[self._next - 1])
+        except UserError:
+            if len(self._files) == 1:
+                raise
+            return False, None
+        return True, cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
 
     def read(self) -> tuple[bool, cv2.typing.MatLike | None]:
         return self.retrieve() if self.grab() else (False, None)

@@ -5,8 +5,6 @@ The file is TOML; its names are the flags' names (`every-frame = true`), profile
 """
 
 import argparse
-import os
-import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reenact.errors import UserError
+from reenact.folders import settings_folder
 
 _ONCE = ("help", "settings", "profile", "show-settings", "list-avatars", "list-cameras")
 """Flags that make sense on the command line only."""
@@ -33,18 +32,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings", type=Path, metavar="FILE", help=f"default: {default_file()}")
     parser.add_argument("--profile", metavar="NAME", help="a [profiles.NAME] of the settings file")
     parser.add_argument("--show-settings", action="store_true", help="each value and its source")
-
-
-def settings_folder() -> Path:
-    """Where a user's settings and calibrations are kept on this system; it need not exist."""
-    home = Path.home()
-    if sys.platform == "win32":
-        return Path(os.environ.get("APPDATA", home)) / "reenact"
-    if sys.platform == "darwin":
-        return home / "Library" / "Application Support" / "reenact"
-    config = os.environ.get("XDG_CONFIG_HOME")  # to be absolute, by its own specification
-    base = Path(config) if config and Path(config).is_absolute() else home / ".config"
-    return base / "reenact"
 
 
 def default_file() -> Path:

@@ -1,5 +1,6 @@
-"""Bring your own: generators and edits of other code bases.
+"""Bring your own: portraits, and generators and edits of other code bases.
 
+reenact avatar add PHOTO                 a portrait becomes an avatar; also list, show, remove, export, import
 reenact import FILE                      a StyleGAN2 checkpoint becomes one of ours
 reenact edit FILE --generator CHECKPOINT    a direction in its W or W+ becomes an edit
 """
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from reenact import spaces
+from reenact import avatar_commands, spaces
 from reenact.edits import SUFFIX, save_edit
 from reenact.errors import CommandLine, UserError, exit_on_user_error
 
@@ -107,6 +108,7 @@ def parse() -> argparse.Namespace:
     layout = argparse.RawDescriptionHelpFormatter
     parser = CommandLine(prog="reenact", description=__doc__, formatter_class=layout)
     commands = parser.add_subparsers(required=True)
+    avatar_commands.add_parser(commands)
     about = "Read NVIDIA's .pkl or rosinality's, e4e's, pSp's .pt; no code in it is ever run."
     sub = commands.add_parser("import", help=about, description=about)
     sub.add_argument("file", type=Path)

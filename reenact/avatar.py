@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from reenact import archive
 from reenact.errors import UserError
+from reenact.folders import avatars_folder
 
 STARTER_AVATARS = Path(__file__).parent / "starter" / "avatars"
 
@@ -102,23 +103,28 @@ def starter_avatars() -> dict[str, Path]:
     return {path.stem: path for path in sorted(STARTER_AVATARS.glob(f"*{SUFFIX}"))}
 
 
+def user_avatars() -> dict[str, Path]:
+    """Return the user's own avatars, by the names of their files, in alphabetical order."""
+    return {path.stem: path for path in sorted(avatars_folder().glob(f"*{SUFFIX}"))}
+
+
 def find_avatar(name_or_path: str) -> Path:
-    """Return the file of a starter avatar (by name, in any case) or of a path.
+    """Return the file of an avatar that ships or is the user's own (by name, in any case), or of a path.
 
     Raises:
         UserError: there is neither; the sentence names the avatars that there are.
     """
-    starters = starter_avatars()
-    by_name = {name.casefold(): path for name, path in starters.items()}
+    known = starter_avatars() | user_avatars()
+    by_name = {name.casefold(): path for name, path in known.items()}
     path = by_name.get(name_or_path.casefold(), Path(name_or_path))
     if os.path.isfile(path):  # unlike Path.is_file, False for a name that is too long
         return path
     near = get_close_matches(name_or_path.casefold(), by_name, n=1)
     hint = f"did you mean {by_name[near[0]].stem}? " if near else ""
-    names = ", ".join(starters) or "none"
+    names = ", ".join(known) or "none"
     raise UserError(
-        f"there is no avatar {name_or_path!r}: {hint}the avatars that ship are {names}; "
-        f"or give the path of a {SUFFIX} file"
+        f"there is no avatar {name_or_path!r}: {hint}there are {names}; "
+        f"give one of them, or the path of a {SUFFIX} file"
     )
 
 

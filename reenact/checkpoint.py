@@ -4,7 +4,6 @@ The metadata key "reenact" holds JSON: version, dims, encoder (their sizes) and 
 The file of a generator alone, an imported one say, has no encoder and keeps its weights in fp32.
 """
 
-import hashlib
 import json
 import os
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from reenact.affines import fingerprint_of
 from reenact.encoders import EncoderDims
 from reenact.errors import UserError
 from reenact.generator import Generator
@@ -118,14 +118,7 @@ def damaged(path: Path, error: Exception) -> UserError:
 def fingerprint(generator: Generator) -> str:
     """Hex SHA-256 that says which generator a latent belongs to; the same before and after saving.
 
-    Hashes the mean latent, the first convolution and all affine layers, rounded to fp16.
+    See `reenact.affines.fingerprint_of`.
     """
     state = generator.state_dict()
-    names = ["w_avg", "synthesis.blocks.0.convs.0.weight"]
-    names += sorted(name for name in state if name.startswith("affines."))
-    digest = hashlib.sha256()
-    for name in names:
-        digest.update(
-            state[name].detach().cpu().half().contiguous().numpy().astype("<f2").tobytes()
-        )
-    return digest.hexdigest()
+    return fingerprint_of({name: tensor.detach().cpu().numpy() for name, tensor in state.items()})

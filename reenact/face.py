@@ -115,8 +115,8 @@ class FaceFinder:
     """What the face may have become beside the last one."""
 
     def __init__(self) -> None:
-        self._frontal = _cascade("haarcascade_frontalface_alt2.xml")
-        self._profile = _cascade("haarcascade_profileface.xml")
+        self._frontal = cascade("haarcascade_frontalface_alt2.xml")
+        self._profile = cascade("haarcascade_profileface.xml")
         self._last: Box | None = None
 
     def find(self, image: Image) -> Box | None:
@@ -133,7 +133,7 @@ class FaceFinder:
         if min(part.shape[:2]) < 2:
             return None
         scale = self._NEAR_FACE / last.side
-        grey = _grey(part, scale)
+        grey = grey_copy(part, scale)
         for boxes in (self._frontals, self._left_profiles, self._right_profiles):
             found = [
                 Box(x0 + each.cx / scale, y0 + each.cy / scale, each.side / scale)
@@ -149,7 +149,7 @@ class FaceFinder:
         longest = max(image.shape[:2])
         for side in self._WIDE:
             scale = min(1.0, side / longest)
-            boxes = _detect(self._frontal, _grey(image, scale), 4, 24, side)
+            boxes = _detect(self._frontal, grey_copy(image, scale), 4, 24, side)
             found = [Box(each.cx / scale, each.cy / scale, each.side / scale) for each in boxes]
             box = self._keep(found, fits)
             if box is not None or scale == 1.0:
@@ -194,7 +194,7 @@ def _far(box: Box, last: Box | None) -> float:
     return -box.side if last is None else math.hypot(box.cx - last.cx, box.cy - last.cy)
 
 
-def _cascade(name: str) -> cv2.CascadeClassifier:
+def cascade(name: str) -> cv2.CascadeClassifier:
     path = Path(cv2.__file__).parent / "data" / name
     if not path.is_file():  # as with some systems' own OpenCV
         raise UserError(
@@ -204,7 +204,7 @@ def _cascade(name: str) -> cv2.CascadeClassifier:
     return cv2.CascadeClassifier(str(path))
 
 
-def _grey(image: Image, scale: float) -> Image:
+def grey_copy(image: Image, scale: float) -> Image:
     """A grey copy of u8 [H,W,3] RGB, scaled first: converting is the dearer step."""
     if scale != 1.0:
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR

@@ -4,12 +4,10 @@ import os
 from pathlib import Path
 
 # Two threads of one process fight over two busy cores; one is steady. Read when torch and numba load.
-os.environ["XDG_CONFIG_HOME"] = os.path.join(
-    os.path.dirname(__file__), "no-settings"
-)  # not the user's own
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Tests see no settings file of whoever runs them.
-os.environ["XDG_CONFIG_HOME"] = str(Path(__file__).parent / "no-settings")
+# Tests see no settings file and no avatars of whoever runs them.
+for folder in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+    os.environ[folder] = str(Path(__file__).parent / "no-settings")
 
 import pytest
 
