@@ -30,13 +30,12 @@ sys.path[:0] = [str(Path(__file__).parents[2])]
 
 import numpy as np
 from soak_hands import Hands, Screen, Terminal
+from soak_settings import write_settings
 from soak_watch import OURS, UNKNOWN, Cost, Gap, Watch, cost, grown_mb, rss_mb
 
 import realtime.outputs
 import run_live
 from realtime.puppet import Picture
-from reenact.avatar import load_avatar, starter_avatars
-from reenact.edits import Edit, save_edit
 
 GROWTH_MB = 20.0
 WARM_S = 12.0
@@ -44,47 +43,6 @@ WARM_S = 12.0
 OURS_SHARE = 0.01
 """Of the pictures, that the app may miss because its own threads have every core."""
 _FPS, _EVERY_S = 30.0, 5.0
-
-PROFILES = """
-input = "demo"
-backend = "openvino"
-threads = 1
-edit = {edits}
-record-to = "{folder}"
-hud = "all"
-
-[profiles.call]
-output = ["none", "vcam:/dev/soak"]
-
-[profiles.stream]
-output = ["none", "vcam:/dev/soak"]
-background = "green"
-size = "640x480"
-mirror-output = true
-fade = 1.5
-smooth = 0.1
-
-[profiles.still]
-output = ["none"]
-background = "plain"
-avatar = ["mei", "bruno"]
-auto-neutral = true
-fade = 0
-gain-mouth = 1.5
-
-[profiles.film]
-output = ["none", "{folder}/film.mp4"]
-size = "512"
-relative = true
-mirror-driver = true
-person = "somebody"
-"""
-WINDOW = """
-[profiles.window]
-output = ["none", "window", "vcam:/dev/soak"]
-mirror-preview = true
-calibrate = true
-"""
 
 
 class Eye(realtime.outputs.Nowhere):
@@ -146,10 +104,7 @@ class Soak:
         self.keys: Counter[str] = Counter()
         self._terminal = Terminal()
         self._screen = Screen() if os.environ.get("DISPLAY") else None
-        text = PROFILES + (WINDOW if self._screen else "")
-        self._settings = folder / "settings.toml"
-        self._settings.write_text(text.format(edits=_edits(folder), folder=folder))
-        self.profiles = ["call", "stream", "still", "film"] + ["window"] * bool(self._screen)
+        self._settings, self.profiles = write_settings(folder, window=self._screen is not None)
 
     def show(self, profile: str, seconds: float) -> dict[str, Any]:
         """One show; what it reported, and what the process holds afterwards."""
@@ -206,19 +161,6 @@ def _main() -> tuple[int, str, str]:
     with redirect_stdout(out), redirect_stderr(err):
         code = run_live.main()
     return code, out.getvalue(), err.getvalue()
-
-
-def _edits(folder: Path) -> list[str]:
-    """Three edits of the starter's: small random directions, which are as good as any here."""
-    avatar = load_avatar(next(iter(starter_avatars().values())))
-    words, random_of = [], np.random.default_rng(0)
-    for name in ("older", "wider", "brighter"):
-        styles = random_of.normal(0, 0.05, avatar.styles.shape).astype(np.float32)
-        path = folder / f"{name}.edit"
-        limits = np.array([-1, 1], np.float32)
-        save_edit(Edit(name, styles, limits, avatar.fingerprint, "CC0-1.0"), path)
-        words.append(f"{path}=0")
-    return words
 
 
 @contextmanager

@@ -110,5 +110,5 @@ def test_nothing_is_left_behind_and_no_picture_is_missed_for_nothing(tmp_path: P
     print(run.stdout[-5000:])
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     report = json.loads((tmp_path / "soak.json").read_text())
-    assert report["pictures"] > 100 * float(minutes)
+    assert report["pictures"] > 20 * float(minutes)
     assert {show["profile"] for show in report["each_show"]} >= {"call", "stream", "still", "film"}
