@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,21 +16,25 @@ from reenact.encoders import EncoderDims  # noqa: E402
 from reenact.errors import UserError  # noqa: E402
 from reenact.hybrid import Puppeteer  # noqa: E402
 from reenact.spaces import Dims  # noqa: E402
+from reenact.talking_heads import stream  # noqa: E402
 from reenact.talking_heads.clip import Clip  # noqa: E402
 from reenact.talking_heads.dataset import Form, Job, Plan, describe  # noqa: E402
 from reenact.talking_heads.motion import FACTORS  # noqa: E402
 from reenact.talking_heads.shards import pack_shard, save_clip  # noqa: E402
-from reenact.train import augment, data, generator, losses, run  # noqa: E402
+from reenact.train import augment, data, losses, run  # noqa: E402
 from reenact.train.basis import motion_basis  # noqa: E402
-from reenact.train.data import Frames, load_frames, pair_index  # noqa: E402
+from reenact.train.configuration import Configuration, Phase  # noqa: E402
+from reenact.train.data import Frames, Resident, load_frames, pair_index  # noqa: E402
 from reenact.train.edits import learned_edits, styles_of  # noqa: E402
 from reenact.train.encoder import EncoderStage, correlation, importance  # noqa: E402
 from reenact.train.generator import GeneratorStage  # noqa: E402
 from reenact.train.join import JoinStage  # noqa: E402
+from reenact.train.replay import Replay  # noqa: E402
 from reenact.train.starter import write_starter  # noqa: E402
 
 DIMS = Dims(resolution=128, channel_base=512, channel_max=16, w_dim=16)
 ENCODER = EncoderDims(crop=64, width=8, pyramid=16, submodule=8, motion=len(FACTORS), hidden=32)
+SMALL = Configuration(DIMS, ENCODER)
 STEP = 1 / 60  # minutes: the clock of these tests ticks one second per step
 
 
@@ -91,7 +96,7 @@ def people(tmp_path: Path) -> Frames:
 def test_generator_stage_learns_and_goes_on(
     avatars: Frames, people: Frames, tmp_path: Path
 ) -> None:
-    stage = GeneratorStage(avatars, people, tmp_path / "run", 60 * STEP, DIMS, ENCODER)
+    stage = GeneratorStage(avatars, people, tmp_path / "run", 60 * STEP, SMALL)
     index = np.arange(8)
 
     def error() -> float:
@@ -103,18 +108,18 @@ def test_generator_stage_learns_and_goes_on(
     before = error()
     stage.train()
     assert error() < 0.5 * before
-    again = GeneratorStage(avatars, people, tmp_path / "run", 60 * STEP, DIMS, ENCODER)
+    again = GeneratorStage(avatars, people, tmp_path / "run", 60 * STEP, SMALL)
     assert again.run.step == stage.run.step > 0
     assert torch.equal(again.model.identities(), stage.model.identities())
 
 
 def test_stages_join_into_a_starter(avatars: Frames, people: Frames, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    for stage in (GeneratorStage(avatars, people, folder, 4 * STEP, DIMS, ENCODER),
-                  EncoderStage(people, folder, 4 * STEP, DIMS, ENCODER)):  # fmt: skip
+    for stage in (GeneratorStage(avatars, people, folder, 4 * STEP, SMALL),
+                  EncoderStage(people, folder, 4 * STEP, SMALL)):  # fmt: skip
         stage.train()
-    generator = GeneratorStage(avatars, people, folder, 0, DIMS, ENCODER)
-    encoder = EncoderStage(people, folder, 0, DIMS, ENCODER)
+    generator = GeneratorStage(avatars, people, folder, 0, SMALL)
+    encoder = EncoderStage(people, folder, 0, SMALL)
     join = JoinStage(generator, encoder, folder, 8 * STEP)
     before = {k: v.clone() for k, v in join.model.state_dict().items()}
     join.train()
@@ -130,11 +135,9 @@ def test_stages_join_into_a_starter(avatars: Frames, people: Frames, tmp_path: P
     assert (tmp_path / "starter" / "edits" / "smile.edit").exists()
 
 
-def test_adversary_judges_the_last_phase(
-    avatars: Frames, people: Frames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(generator, "PHASES", (generator.Phase(0.0, 128, 4, 2, adversarial=0.1),))
-    stage = GeneratorStage(avatars, people, tmp_path / "run", 3 * STEP, DIMS, ENCODER)
+def test_adversary_judges_the_last_phase(avatars: Frames, people: Frames, tmp_path: Path) -> None:
+    judged = replace(SMALL, phases=(Phase(0.0, 128, 4, 2, adversarial=0.1),), windows=False)
+    stage = GeneratorStage(avatars, people, tmp_path / "run", 3 * STEP, judged)
     before = [p.clone() for p in stage.adversary.network.parameters()]
     stage.train()
     assert {"judged", "adversary"} <= set(stage.numbers.values)
@@ -169,8 +172,8 @@ def test_edits_follow_the_traits_that_people_differ_in() -> None:
 def test_joining_untrained_stages_says_what_to_train(
     avatars: Frames, people: Frames, tmp_path: Path
 ) -> None:
-    generator = GeneratorStage(avatars, people, tmp_path, 0, DIMS, ENCODER)
-    encoder = EncoderStage(people, tmp_path, 0, DIMS, ENCODER)
+    generator = GeneratorStage(avatars, people, tmp_path, 0, SMALL)
+    encoder = EncoderStage(people, tmp_path, 0, SMALL)
     with pytest.raises(UserError, match="reenact.train generator"):
         JoinStage(generator, encoder, tmp_path, STEP)
 
@@ -178,7 +181,7 @@ def test_joining_untrained_stages_says_what_to_train(
 def test_damaged_snapshot_is_named(avatars: Frames, people: Frames, tmp_path: Path) -> None:
     (tmp_path / "generator.pt").write_bytes(b"not a snapshot")
     with pytest.raises(UserError, match="generator.pt"):
-        GeneratorStage(avatars, people, tmp_path, STEP, DIMS, ENCODER)
+        GeneratorStage(avatars, people, tmp_path, STEP, SMALL)
 
 
 def test_missing_data_names_the_command(tmp_path: Path) -> None:
@@ -270,3 +273,47 @@ def test_correlation_and_schedule() -> None:
     assert correlation(x, -2 * x)[0] == pytest.approx(-1)
     assert run.learning_rate(1.0, 0.02) > 0.9 > run.learning_rate(1.0, 0.5) > 0.4
     assert run.learning_rate(1.0, 1.0) == pytest.approx(0.02)
+
+
+def test_resident_pictures_are_those_of_the_files(people: Frames) -> None:
+    index = np.array([3, 70, 71, 140])
+    for kind in (people.frames, people.labels):
+        resident = Resident(kind, torch.device("cpu"))
+        assert len(resident) == len(people) and resident.there(index).dtype == torch.uint8
+        assert np.array_equal(resident.there(index).numpy(), kind[index])
+        assert np.array_equal(resident[index], kind[index])
+    near = replace(people, frames=Resident(people.frames, torch.device("cpu")))
+    assert data.pictures(near, index).equal(data.pictures(people, index))
+
+
+class Rendered:
+    """In the place of a Stream, whose processes take seconds to start: pair k is all k, ready twice."""
+
+    def __init__(self) -> None:
+        self.drawn, self.waiting = 0, 0
+
+    def ready(self) -> bool:
+        self.waiting -= 1
+        return self.waiting >= 0
+
+    def draw(self, count: int, frames: int) -> stream.Batch:
+        assert count == 1
+        shape = (1, 2, frames, 8, 8)
+        pictures = np.full((*shape, 3), self.drawn, np.uint8)
+        factors = np.full((1, 2, frames, len(FACTORS)), self.drawn, np.float32)
+        person, points = np.zeros((1, 2), np.int64), np.zeros((1, 2, frames, 3, 2), np.float32)
+        self.drawn += 1
+        labels = np.zeros(shape, np.uint8)
+        return stream.Batch(pictures, None, labels, labels, factors, points, person)
+
+
+def test_replay_takes_what_is_ready_and_forgets_the_oldest() -> None:
+    source = Rendered()
+    replay = Replay(source, Form(4, 8), pairs=3)  # type: ignore[arg-type]
+    pictures, factors = replay.draw(2)
+    assert pictures.shape == (4, 8, 8, 3) and len(replay) == 2  # it waited for two, not more
+    assert torch.equal(pictures[:, 0, 0, 0].float(), factors[:, 0])
+    assert factors[0].equal(factors[1])  # a pair shares its motion
+    source.waiting = 3
+    drawn = {int(value) for _ in range(20) for value in replay.draw(3)[1][:, 0]}
+    assert source.drawn == 6 and drawn == {3, 4, 5}

@@ -52,14 +52,14 @@ class Pictures:
         self._ends = np.concatenate(ends)
         self._begins = np.concatenate([np.concatenate([[0], e[:-1]]) for e in ends])
         self._shard = np.repeat(np.arange(len(ends)), [len(e) for e in ends])
-        self._shape = self._decode(0).shape
+        self.shape = self._decode(0).shape  # of one picture
 
     def __len__(self) -> int:
         return len(self._ends)
 
     def __getitem__(self, rows: npt.NDArray[np.intp]) -> Bytes:
         """The pictures of some rows, in their order."""
-        pictures = np.empty((len(rows), *self._shape), np.uint8)
+        pictures = np.empty((len(rows), *self.shape), np.uint8)
         for picture, row in zip(pictures, rows, strict=True):
             picture[:] = self._decode(int(row))
         return pictures
@@ -81,14 +81,24 @@ def save_clip(file: Path, clip: Clip, person: int, motion: int) -> None:
         "landmarks": clip.landmarks,
         "person": np.full(count, person, np.int64),
         "motion": np.full(count, motion, np.int64),
-        "parameters": np.frombuffer(json.dumps(clip.parameters).encode(), np.uint8),
     }
-    for name in _CODECS:
-        pictures = getattr(clip, name)
-        if pictures is not None:
-            arrays[name], arrays[f"{name}_ends"] = _encode(name, pictures)
+    pictures = {name: getattr(clip, name) for name in _CODECS if getattr(clip, name) is not None}
+    save_arrays(file, pictures, arrays, clip.parameters)
+
+
+def save_arrays(
+    file: Path,
+    pictures: Mapping[str, Bytes],
+    arrays: Mapping[str, npt.NDArray[Any]],
+    parameters: Mapping[str, Any],
+) -> None:
+    """Write a clip's pictures u8[T,S,S,3] by their kind, and arrays with a row per frame, likewise."""
+    facts = np.frombuffer(json.dumps(parameters).encode(), np.uint8)
+    content: Arrays = {**arrays, "parameters": facts}
+    for name, frames in pictures.items():
+        content[name], content[f"{name}_ends"] = _encode(name, frames)
     written = io.BytesIO()
-    np.savez(written, allow_pickle=False, **arrays)
+    np.savez(written, allow_pickle=False, **content)
     write_whole(file, written.getvalue())
 
 
@@ -138,7 +148,7 @@ def read_arrays(folder: Path, description: Mapping[str, Any]) -> dict[str, Any]:
     shards = [shard_folder(folder, k) for k in range(description["shards"])]
     try:
         arrays: dict[str, Any] = {name: Pictures(shards, name) for name in description["pictures"]}
-        for name in _CLIP_ARRAYS:
+        for name in description.get("arrays", _CLIP_ARRAYS):
             arrays[name] = np.concatenate([_map(shard / f"{name}.npy") for shard in shards])
     except (OSError, ValueError) as error:
         raise UserError(

@@ -127,6 +127,10 @@ class Stream:
         self._render_ahead()
         return Batch(**arrays)
 
+    def ready(self) -> bool:
+        """Whether the next pair is rendered, so that drawing it waits for nobody."""
+        return bool(self._coming) and self._coming[0][1].done()
+
     def _fill(self, target: int) -> None:
         """Let rendered pairs take the places of used ones, and new places up to `target`."""
         self._shown += [None] * (target - len(self._shown))

@@ -56,10 +56,10 @@ class Discriminator(nn.Module):
 class Adversary(nn.Module):
     """A discriminator that learns beside the generator."""
 
-    def __init__(self, width: int, rate: float = 1e-3) -> None:
+    def __init__(self, width: int, rate: float) -> None:
         super().__init__()
         self.network = prepare(Discriminator(width))
-        self.optimizer = torch.optim.Adam(self.network.parameters(), rate, (0.0, 0.99))
+        self.optimizer = torch.optim.Adam(self.network.parameters(), rate, (0.0, 0.99), fused=True)
 
     def judge(self, drawn: Tensor, true: Tensor) -> Tensor:
         """L_adv + L_feat of drawn pictures [N,3,S,S] against the true ones; gradients reach `drawn`."""

@@ -11,14 +11,22 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from reenact.encoders import EncoderDims
 from reenact.hybrid import Puppeteer
-from reenact.spaces import Dims
 from reenact.talking_heads.motion import FACTORS, factor_scale
-from reenact.talking_heads.stream import Stream
 from reenact.train import augment, data, losses
+from reenact.train.configuration import DEFAULT, Configuration
 from reenact.train.data import Frames, Index, unseen_people
-from reenact.train.run import DEVICE, Average, Run, descend, learning_rate, mixed_precision, prepare
+from reenact.train.replay import Replay
+from reenact.train.run import (
+    DEVICE,
+    Average,
+    Run,
+    compile_if,
+    descend,
+    learning_rate,
+    mixed_precision,
+    prepare,
+)
 from reenact.train.sheet import to_uint8, write_sheet
 from reenact.train.start import begin_with
 
@@ -47,49 +55,49 @@ class EncoderStage:
         frames: Frames,
         folder: Path,
         minutes: float,
-        dims: Dims,
-        encoder: EncoderDims,
-        peak: float = 1e-3,
-        batch: int = 32,
-        stream: Stream | None = None,
+        configuration: Configuration = DEFAULT,
         start: Path | None = None,
     ) -> None:
-        """stream: train on people that are rendered meanwhile; `frames` are for the report, then.
-
-        start: an earlier checkpoint of the same sizes to begin with.
-        """
-        self.frames, self.peak, self.size, self.stream = frames, peak, batch, stream
-        self.folder, self.side = folder, encoder.crop
+        """start: an earlier checkpoint of the same sizes to begin with."""
+        self.frames = frames
+        self.replay: Replay | None = None  # people rendered meanwhile; `frames` only report, then
+        self.peak, self.size = configuration.encoder_rate, configuration.encoder_batch
+        self.folder, self.side = folder, configuration.encoder.crop
         torch.manual_seed(1)
-        self.model = prepare(Puppeteer(dims, encoder))
+        self.model = prepare(Puppeteer(configuration.dims, configuration.encoder))
         if start is not None:
             begin_with(self.model, start)
+        compile_if(configuration.compile, self.model.pyramid)
         parts = (self.model.pyramid, self.model.deformation_encoder)
         learned = [p for part in parts for p in part.parameters()]
-        self.optimizer = torch.optim.AdamW(learned, peak, (0.9, 0.99), weight_decay=1e-3)
-        self.run = Run(
-            folder, "encoder", minutes, {"model": self.model, "optimizer": self.optimizer}
+        self.optimizer = torch.optim.AdamW(
+            learned, self.peak, (0.9, 0.99), weight_decay=1e-3, fused=True
         )
+        state = {"model": self.model, "optimizer": self.optimizer}
+        self.run = Run(folder, "encoder", minutes, state, configuration)
         self.held_out = np.isin(frames.person, unseen_people(frames))
         self.importance, self.numbers = importance().to(DEVICE), Average()
         self.roll = FACTORS.index("head roll")
+        self.scale = torch.from_numpy(factor_scale()).to(DEVICE)
 
     def motion(self, index: Index, turn: Tensor | None = None) -> Tensor:
         """Standardised factors f32 [n,M] of some rows; `turn` [n] (radians) is added to the roll."""
         return self.standardised(self.frames.factors[index], turn)
 
-    def standardised(self, factors: npt.NDArray[np.float32], turn: Tensor | None) -> Tensor:
+    def standardised(
+        self, factors: npt.NDArray[np.float32] | Tensor, turn: Tensor | None
+    ) -> Tensor:
         """The motion code f32 [n,M] that factors [n,F] ask for; `turn` as for `motion`."""
-        motion = torch.from_numpy(factors / factor_scale()).to(DEVICE)
+        motion = torch.as_tensor(factors).to(DEVICE) / self.scale
         if turn is not None:
-            motion[:, self.roll] += turn / float(factor_scale()[self.roll])
+            motion[:, self.roll] += turn / self.scale[self.roll]
         return motion
 
     def train(self) -> None:
         """Run until the budget is spent."""
         rows = np.flatnonzero(~self.held_out)
         for spent in self.run.steps(self.report, self.show):
-            self.step(*(self.streamed(self.stream) if self.stream else self.batch(rows)), spent)
+            self.step(*(self.streamed(self.replay) if self.replay else self.batch(rows)), spent)
 
     def batch(self, rows: Index) -> tuple[Tensor, Tensor]:
         """Some of these rows: what the encoder sees [n,3,S,S], and its motion code [n,M]."""
@@ -97,15 +105,12 @@ class EncoderStage:
         seen, turn = data.seen(self.frames, index, self.side)
         return seen, self.motion(index, turn)
 
-    def streamed(self, stream: Stream) -> tuple[Tensor, Tensor]:
+    def streamed(self, replay: Replay) -> tuple[Tensor, Tensor]:
         """A batch as `batch` gives it, of two people in each of n/2 motions."""
-        drawn = stream.draw(self.size // 2)
-        frames = drawn.frames if drawn.camera is None else drawn.camera
-        see = augment.camera if drawn.camera is None else augment.jitter_window
-        seen, turn = see(
-            data.to_tensor(frames[:, :, 0].reshape(-1, *frames.shape[3:])), side=self.side
-        )
-        return seen, self.standardised(drawn.factors.reshape(len(seen), -1), turn)
+        pictures, factors = replay.draw(self.size // 2)
+        see = augment.jitter_window if replay.filmed else augment.camera
+        seen, turn = see(data.to_tensor(pictures), side=self.side)
+        return seen, self.standardised(factors, turn)
 
     def step(self, seen: Tensor, known: Tensor, spent: float) -> None:
         """One update."""

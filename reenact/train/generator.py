@@ -22,35 +22,28 @@ from reenact.hybrid import Puppeteer
 from reenact.spaces import Dims, rows
 from reenact.talking_heads.motion import FACTORS, factor_scale
 from reenact.talking_heads.surfaces import LABELS
-from reenact.train import losses
+from reenact.train import data, losses
 from reenact.train.adversary import Adversary
+from reenact.train.configuration import DEFAULT, Configuration, Phase
 from reenact.train.data import Frames, Index, pictures, unseen_people
 from reenact.train.looks import Table
-from reenact.train.run import DEVICE, Average, Run, descend, learning_rate, mixed_precision, prepare
+from reenact.train.run import (
+    DEVICE,
+    Average,
+    Run,
+    compile_if,
+    descend,
+    learning_rate,
+    mixed_precision,
+    prepare,
+)
 from reenact.train.sheet import to_uint8, write_sheet
 from reenact.train.start import begin_with
 
 WINDOW_LEVEL = (
     64  # px: above this, the fine blocks are trained on half-side windows, four times cheaper
 )
-ADVERSARY_WIDTH = 32  # channels of the discriminator's first maps
-ROOM_WEIGHT = 0.02  # of the pixels of a random room, which nobody's look foretells
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A stretch of the stage: train up to `resolution` px from `begin` (share of the budget) on."""
-
-    begin: float
-    resolution: int
-    batch: int
-    others: int  # of the batch are anybody, the rest avatars
-    adversarial: float = 0.0  # weight of the adversary's judgement
-
-
 USUAL_TURN = {"head yaw": 0.20, "head pitch": 0.13, "head roll": 0.13}  # radians
-
-PHASES = (Phase(0.0, 64, 16, 8), Phase(0.2, 128, 12, 4), Phase(0.5, 256, 8, 2))
 
 
 class Persona(nn.Module):
@@ -173,8 +166,10 @@ def face_window() -> Window:
     return WINDOW_LEVEL, int(y), int(x), half
 
 
-def crop(picture: Tensor, window: Window) -> Tensor:
-    """The part of a full picture [N,C,S,S] that a window of the WINDOW_LEVEL maps shows."""
+def crop(picture: Tensor, window: Window | None) -> Tensor:
+    """The part of a full picture [N,C,S,S] that a window of the WINDOW_LEVEL maps shows; all of it without one."""
+    if window is None:
+        return picture
     level, y, x, size = window
     k = picture.shape[-1] // level
     return picture[..., y * k : (y + size) * k, x * k : (x + size) * k]
@@ -197,23 +192,24 @@ class GeneratorStage:
         people: Frames,
         folder: Path,
         minutes: float,
-        dims: Dims,
-        encoder: EncoderDims,
-        peak: float = 4e-3,
+        configuration: Configuration = DEFAULT,
         start: Path | None = None,
     ) -> None:
         """start: an earlier checkpoint of the same sizes to begin with."""
         self.avatars, self.people = avatars, people
-        self.folder, self.peak, self.dims = folder, peak, dims
+        self.folder, self.configuration = folder, configuration
+        dims, peak = configuration.dims, configuration.generator_rate
         self.names = sorted(avatars.looks)
         self.table = Table([*avatars.looks.values(), *people.looks.values()])
         torch.manual_seed(0)
-        self.model = prepare(AutoDecoder(dims, encoder, self.looks(avatars)))
+        self.model = prepare(AutoDecoder(dims, configuration.encoder, self.looks(avatars)))
         if start is not None:
             self.model.begin_with(start)
-        self.optimizer = torch.optim.Adam(self.model.learned(), peak, (0.9, 0.99))
+        self.optimizer = torch.optim.Adam(self.model.learned(), peak, (0.9, 0.99), fused=True)
         self.average = copy.deepcopy(self.model)  # follows the weights, smoothed: what is kept
-        self.adversary = Adversary(ADVERSARY_WIDTH)
+        for block in self.model.puppeteer.generator.synthesis.blocks:
+            compile_if(configuration.compile, block)
+        self.adversary = Adversary(configuration.adversary_width, configuration.adversary_rate)
         state = {
             "model": self.model,
             "optimizer": self.optimizer,
@@ -221,7 +217,7 @@ class GeneratorStage:
             "adversary": self.adversary.network,
             "adversary_optimizer": self.adversary.optimizer,
         }
-        self.run = Run(folder, "generator", minutes, state)
+        self.run = Run(folder, "generator", minutes, state, configuration)
         self.held_out = np.random.default_rng(0).random(len(avatars)) < 0.02
         self.unseen = np.isin(people.person, unseen_people(people))
         self.numbers = Average()
@@ -237,10 +233,10 @@ class GeneratorStage:
         names = self.names if frames is self.avatars else []
         avatar = [names.index(w) if w in names else len(self.names) for w in who]
         look = self.table([frames.looks[int(w)] for w in who])
-        labels = torch.from_numpy(frames.labels[index]).to(DEVICE)
+        labels = data.labels(frames, index)
         weight = losses.part_weights(labels)
         if frames is self.people:
-            weight[labels[:, None] == LABELS["background"]] = ROOM_WEIGHT
+            weight[labels[:, None] == LABELS["background"]] = self.configuration.room_weight
         return Batch(
             torch.tensor(avatar, dtype=torch.long, device=DEVICE),
             torch.from_numpy(look).to(DEVICE),
@@ -256,9 +252,7 @@ class GeneratorStage:
             (self.people, shown(self.people, ~self.unseen)),
         ]
         for spent in self.run.steps(lambda: str(self.numbers), self.show):
-            phase = [
-                p for p in PHASES if p.begin <= spent and p.resolution <= self.dims.resolution
-            ][-1]
+            phase = self.phase(spent)
             counts = (phase.batch - phase.others, phase.others)
             drawn = [
                 self.batch(frames, np.sort(np.random.choice(len(odds), n, replace=False, p=odds)))
@@ -266,15 +260,21 @@ class GeneratorStage:
             ]
             self.step(drawn[0] + drawn[1], phase, spent)
 
+    def phase(self, spent: float) -> Phase:
+        """What to train when this share of the budget is spent."""
+        phases, most = self.configuration.phases, self.configuration.dims.resolution
+        return [p for p in phases if p.begin <= spent and p.resolution <= most][-1]
+
     def step(self, batch: Batch, phase: Phase, spent: float) -> None:
         """One update of the weights and their average."""
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.peak, spent)
-        window = face_window() if phase.resolution > WINDOW_LEVEL else None
+            group["lr"] = learning_rate(self.configuration.generator_rate, spent)
+        large = phase.resolution > WINDOW_LEVEL
+        window = face_window() if large and self.configuration.windows else None
         images = self.render(batch, phase.resolution, window)
         # The window's level is whole: there the background and the hair at the rim are learnt.
         terms = [fit(images[WINDOW_LEVEL].float(), batch.picture, batch.weight, spent)]
-        if window:
+        if large:
             fine = images[phase.resolution].float()
             target, weight = crop(batch.picture, window), crop(batch.weight, window)
             terms.append(fit(fine, target, weight, spent))

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reenact.errors import UserError
+from reenact.generator import Window
 from reenact.hybrid import Puppeteer
 from reenact.train import augment, data, losses
 from reenact.train.data import Index, pair_index, pictures
@@ -28,7 +29,7 @@ from reenact.train.generator import (
     fit,
     near_frontal,
 )
-from reenact.train.run import DEVICE, Average, Run, descend, learning_rate, mixed_precision
+from reenact.train.run import Average, Run, descend, learning_rate, mixed_precision
 from reenact.train.sheet import to_uint8, write_sheet
 
 
@@ -41,8 +42,6 @@ class JoinStage:
         encoder: EncoderStage,
         folder: Path,
         minutes: float,
-        peak: float = 3e-4,
-        batch: int = 8,
     ) -> None:
         if min(generator.run.step, encoder.run.step) == 0:
             raise UserError(
@@ -50,7 +49,9 @@ class JoinStage:
             )
         self.avatars, self.people, self.encoder = generator.avatars, encoder.frames, encoder
         self.generator_step = generator.run.step
-        self.folder, self.peak, self.size = folder, peak, batch
+        configuration = generator.configuration
+        self.folder, self.configuration = folder, configuration
+        self.peak, self.size = configuration.join_rate, configuration.join_batch
         self.model, self.identities, self.latents = assemble(generator, encoder)
         self.variance = self.latents.var()
         self.person = np.unique(self.people.person, return_inverse=True)[1]
@@ -59,9 +60,13 @@ class JoinStage:
         self.pairs = pair_index(self.avatars, self.people)
         identity_heads = list(self.model.identity_encoder.parameters())
         others = [p for name, p in self.model.named_parameters() if is_joined(name)]
-        groups = [{"params": identity_heads, "lr": 3 * peak}, {"params": others, "lr": peak}]
-        self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
-        self.run = Run(folder, "join", minutes, {"model": self.model, "optimizer": self.optimizer})
+        groups = [
+            {"params": identity_heads, "lr": 3 * self.peak},
+            {"params": others, "lr": self.peak},
+        ]
+        self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99), fused=True)
+        state = {"model": self.model, "optimizer": self.optimizer}
+        self.run = Run(folder, "join", minutes, state, configuration)
         self.numbers = Average()
 
     def train(self) -> None:
@@ -95,12 +100,15 @@ class JoinStage:
         self.numbers.add(identity=loss.detach())
         return loss
 
+    def window(self) -> Window | None:
+        return face_window() if self.configuration.windows else None
+
     def reenact(self, who: Index, drivers: Index) -> Tensor:
         """L_pix + L_edge of the re-enacted picture (whole, and a window), L_fac of its motion."""
         seen, _ = data.seen(self.people, drivers, self.side, roll=0.0)
-        rows, window = self.pairs[who, drivers], face_window()
+        rows, window = self.pairs[who, drivers], self.window()
         target = pictures(self.avatars, rows)
-        weight = losses.part_weights(torch.from_numpy(self.avatars.labels[rows]).to(DEVICE))
+        weight = losses.part_weights(data.labels(self.avatars, rows))
         with mixed_precision():
             motion = self.model.motion(seen)
             styles = self.model.styles(self.identities[who], self.model.deform_head(motion))
@@ -112,7 +120,7 @@ class JoinStage:
             motion.float(), self.encoder.motion(drivers), self.encoder.importance
         )
         self.numbers.add(coarse=whole.detach(), fine=fine.detach(), factor=factor.detach())
-        return whole + fine + 0.5 * factor
+        return whole + fine + self.configuration.factor_weight * factor
 
     @torch.no_grad()
     def show(self) -> None:

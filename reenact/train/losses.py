@@ -17,6 +17,13 @@ def part_weights(labels: Tensor) -> Tensor:
     return table[labels.long()][:, None]
 
 
+def oval_weights(pictures: Tensor) -> Tensor:
+    """What each pixel counts where no part is known, f32 [N,1,S,S]: 1.5 in an aligned face's oval, 0.5 elsewhere."""
+    side = torch.linspace(-1, 1, pictures.shape[-1], device=pictures.device)
+    inside = (side[:, None] - 0.1).square() / 0.6**2 + side.square() / 0.45**2 < 1
+    return (0.5 + inside.float()).expand(len(pictures), 1, -1, -1)
+
+
 def pixel(picture: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """L_pix: weighted mean of |x - y| + 2 (x - y)^2. The square pulls early on, the absolute value keeps edges."""
     difference = picture - target
@@ -35,6 +42,16 @@ def edge(picture: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 def factor(predicted: Tensor, known: Tensor, importance: Tensor) -> Tensor:
     """L_fac: weighted smooth L1 on the standardised known factors [N,F]; importance [F] has mean 1."""
     return (importance * F.smooth_l1_loss(predicted, known, reduction="none", beta=1.0)).mean()
+
+
+def consistency(one: Tensor, other: Tensor) -> Tensor:
+    """L_con: squared distance of W_ID [N,rows,w_dim] at two moments, over its variance among these N people."""
+    return F.mse_loss(one, other) / one.detach().var(0, correction=0).mean().clamp_min(1e-3)
+
+
+def latent(offsets: Tensor) -> Tensor:
+    """L_reg: mean square of offsets, of W_ID from the mean latent or of S_F, so that latents stay near the data."""
+    return offsets.float().square().mean()
 
 
 def adversarial(answer: Tensor) -> Tensor:

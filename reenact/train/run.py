@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from reenact.errors import UserError
 from reenact.train import distributed
+from reenact.train.configuration import DEFAULT, Configuration, check_same, flat
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -34,14 +35,22 @@ class Run:
 
     `state` maps names to things with state_dict/load_state_dict (networks, optimisers). `show` is called at every
     snapshot to draw a sheet of pictures. Where several processes train, all go by the first one's clock, and it
-    alone reports and writes; the folder must be one that all of them see.
+    alone reports and writes; the folder must be one that all of them see. Going on with another configuration than
+    the snapshot's raises UserError.
     """
 
-    def __init__(self, folder: Path, stage: str, minutes: float, state: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        stage: str,
+        minutes: float,
+        state: dict[str, Any],
+        configuration: Configuration = DEFAULT,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.file = folder / f"{stage}.pt"
         self.stage, self.budget_s, self.state = stage, minutes * 60, state
-        self.used_s, self.step = 0.0, 0
+        self.configuration, self.used_s, self.step = configuration, 0.0, 0
         self.console = Console(quiet=distributed.rank() > 0)
         if self.file.exists():
             self._resume()
@@ -54,12 +63,14 @@ class Run:
     def _resume(self) -> None:
         try:
             saved = torch.load(self.file, weights_only=True, map_location=DEVICE)
+            kept = saved.get("configuration", flat(DEFAULT))  # the first snapshots knew no other
+            check_same(self.configuration, kept, str(self.file))
             for name, part in self.state.items():
                 part.load_state_dict(saved[name])
             self.used_s, self.step = saved["used_s"], saved["step"]
         except (RuntimeError, KeyError, ValueError, OSError, pickle.UnpicklingError) as error:
             raise UserError(
-                f"cannot go on from {self.file}, which is damaged or of other sizes; "
+                f"cannot go on from {self.file}, which is damaged or of another version; "
                 "remove it to start this stage anew"
             ) from error
         self.console.print(f"{self.stage}: going on from step {self.step}")
@@ -70,8 +81,9 @@ class Run:
             distributed.average_buffers(network)
         if distributed.rank() == 0:
             snapshot = {name: part.state_dict() for name, part in self.state.items()}
+            facts = {"used_s": self.used_s, "step": self.step}
             new = self.file.with_suffix(".new")
-            torch.save({**snapshot, "used_s": self.used_s, "step": self.step}, new)
+            torch.save({**snapshot, **facts, "configuration": flat(self.configuration)}, new)
             new.replace(self.file)
         distributed.agree(0)  # nobody reads the file before it is there
 
@@ -113,6 +125,12 @@ def prepare(network: Network) -> Network:
     """Put a network where the training runs, in the memory layout that convolutions are fastest in."""
     network.to(DEVICE, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
+
+
+def compile_if(asked: bool, network: nn.Module) -> None:
+    """Have torch.compile make kernels of a network's own at its first call; its weights and their names stay."""
+    if asked:
+        network.compile()
 
 
 def descend(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:

@@ -10,9 +10,10 @@ from reenact.checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from reenact.edits import save_edit
 from reenact.errors import UserError
 from reenact.hybrid import Puppeteer
-from reenact.motion_basis import FILE, save_basis
+from reenact.motion_basis import FILE, MotionBasis, save_basis
 from reenact.talking_heads.motion import FACTORS, factor_scale, factors, sample_motion
 from reenact.train.basis import motion_basis
+from reenact.train.configuration import flat
 from reenact.train.edits import learned_edits
 from reenact.train.join import JoinStage
 from reenact.train.sheet import to_uint8
@@ -47,11 +48,15 @@ def write_starter(join: JoinStage, folder: Path) -> None:
     save_checkpoint(
         join.model.cpu(),
         checkpoint,
-        {"license": "CC0-1.0", "steps": steps, "factors": list(FACTORS)},
+        {
+            "license": "CC0-1.0",
+            "steps": steps,
+            "factors": list(FACTORS),
+            "configuration": flat(join.configuration),
+        },
     )
     model, _ = load_checkpoint(checkpoint)  # as everybody will have it, rounded to fp16
-    motion = np.concatenate([factors(sample_motion(seed, 24, stride=12)) for seed in range(200)])
-    basis = motion_basis(model, (motion / factor_scale()).astype(np.float32), FACTORS)
+    basis = usual_basis(model)
     save_basis(basis, folder / FILE)
     people = [join.people.looks[name] for name in sorted(join.people.looks)]
     for edit in learned_edits(model, join.latents.cpu().numpy(), people, basis):
@@ -61,8 +66,20 @@ def write_starter(join: JoinStage, folder: Path) -> None:
         save_avatar(make_avatar(model, name, latent), avatars / f"{name}.avatar")
 
 
+def usual_basis(model: Puppeteer) -> MotionBasis:
+    """The motion basis of a model whose motion code are the factors, from faces that move as rendered ones do."""
+    motion = np.concatenate([factors(sample_motion(seed, 24, stride=12)) for seed in range(200)])
+    return motion_basis(model, (motion / factor_scale()).astype(np.float32), FACTORS)
+
+
 @torch.no_grad()
-def make_avatar(model: Puppeteer, name: str, latent: np.ndarray) -> Avatar:
+def make_avatar(
+    model: Puppeteer,
+    name: str,
+    latent: np.ndarray,
+    licence: str = LICENCE,
+    consent: str = CONSENT,
+) -> Avatar:
     """An avatar from its W_ID [rows, w_dim], drawn in the neutral pose for its thumbnail."""
     w_id = torch.from_numpy(np.asarray(latent, np.float32))[None]
     styles = model.generator.identity_styles(w_id)
@@ -72,6 +89,6 @@ def make_avatar(model: Puppeteer, name: str, latent: np.ndarray) -> Avatar:
         styles=styles[0].numpy(),
         thumbnail=to_uint8(model.render(styles))[0],
         fingerprint=fingerprint(model.generator),
-        licence=LICENCE,
-        consent=CONSENT,
+        licence=licence,
+        consent=consent,
     )
