@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -17,7 +18,7 @@ import realtime.options
 from realtime import cameras, outputs, terminal
 from realtime.app import Options, run
 from realtime.canvas import PLAIN
-from realtime.controls import ACTIONS
+from realtime.controls import ACTIONS, Controls
 from realtime.frames import Image
 from realtime.keys import KEYS, KeyMap, key_of
 from realtime.outputs import Nowhere
@@ -191,6 +192,30 @@ def test_changed_keys_act_in_the_whole_app(stage: Path, monkeypatch: pytest.Monk
     assert play("demo", ["window"], keys={"quit": "o"})["frames"] == 6
     with pytest.raises(UserError, match="did you mean quit"):
         play("demo", ["window"], keys={"quitt": "o"})
+
+
+CODES = {"tab": 9, "enter": 13, "esc": 27, "space": 32, "back": 8}
+
+
+def test_every_key_acts_in_the_whole_app(stage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each key there is, one a picture, the one that ends it last."""
+    pairs = [(key, action) for action, keys in KEYS.items() for key in keys if action != "quit"]
+    pairs.append((KEYS["quit"][0], "quit"))
+    done: list[tuple[str, bool]] = []
+
+    class Noted(Controls):
+        def act(self, action: str) -> None:
+            before = self.now
+            super().act(action)
+            expected = ACTIONS[action].change(self.cast, before)
+            done.append((action, self.now == replace(expected, changes=before.changes + 1)))
+
+    monkeypatch.setattr(realtime.app, "Controls", Noted)
+    screen = Screen({3 + k: CODES.get(key, ord(key[0])) for k, (key, _) in enumerate(pairs)})
+    screen.put_up(monkeypatch)
+    report = play("demo", ["window"], record_to=str(stage), hud="off")
+    assert done == [(action, True) for _, action in pairs]
+    assert report["frames"] == 2 + len(pairs)
 
 
 def test_a_recording_by_key_and_its_end_by_esc(

@@ -29,6 +29,7 @@ from realtime.live import Limits, Show
 from realtime.models import Model
 from realtime.outputs import Output
 from realtime.puppet import Picture, Puppet
+from realtime.sources import Live
 from realtime.stats import Stats
 
 
@@ -278,6 +279,59 @@ def test_latency_is_from_capture_to_sent_and_stages_are_timed() -> None:
     assert (report["frames"], report["drops"]) == (50, 7)
     assert report["seconds"] == pytest.approx(49 / 25)
     assert report["time_to_first_frame_ms"] == pytest.approx(60)
+
+
+class Idle:
+    fps, late, trouble = 25.0, 0, None
+
+    def run(self, put: object, leaving: threading.Event) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class Camera(Live):
+    """25 frames a second by a clock of the test's; they come whether or not anybody takes them."""
+
+    def __init__(self, clock: Clock, count: int) -> None:
+        super().__init__(Idle())
+        self._clock, self._left = clock, [frame(k) for k in range(count)]
+
+    def take(self, timeout_s: float) -> Frame | None:
+        if self._left:  # an empty mailbox is waited at
+            self._clock.now = max(self._clock.now, self._left[0].captured_s)
+        while self._left and self._left[0].captured_s <= self._clock.now:
+            self._mailbox.put(self._left.pop(0))
+        if not self._left:
+            self._mailbox.close()
+        return super().take(0)
+
+
+@pytest.mark.parametrize(
+    ("frame_s", "shown"),
+    [
+        (0.03, [0, 1, 2, 3, 4, 5, 6, 7]),
+        (0.055, [0, 1, 2, 4, 5, 6, 8, 9]),
+        (0.115, [0, 2, 5, 8, 11, 14, 17, 20]),
+        (0.305, [0, 7, 15, 22, 30, 38, 45, 53]),
+    ],
+)
+def test_the_newest_frame_wins_and_every_other_is_counted(frame_s: float, shown: list[int]) -> None:
+    clock = Clock(0.0)
+
+    class Slow(Recorder):
+        def send(self, picture: Picture) -> None:
+            super().send(picture)
+            clock.now += frame_s
+
+    camera, slow, stage = Camera(clock, 99), Slow(), Stage([], clock=clock)
+    show = Show(camera, ScriptedFaces([]), stage.puppet, [slow], stage.stats, stage.controls)
+    show.run(Limits(8), stage.stop, clock)
+    assert [round(time_s * 25) for time_s in slow.times] == shown
+    report = stage.stats.report(camera.drops)
+    assert (report["frames"], report["drops"]) == (8, shown[-1] - 7)
+    assert report["latency_ms"]["p99"] <= 1000 * frame_s + 40, "never older than one frame"
 
 
 def test_a_report_of_nothing_is_a_report() -> None:

@@ -59,6 +59,24 @@ def test_each_layer_wins_over_those_below(
     assert setting.source == LAYERS[highest]
 
 
+@pytest.mark.parametrize("places", range(16))
+def test_a_layer_that_says_nothing_lets_those_below_through(
+    parser: argparse.ArgumentParser, file: Path, places: int
+) -> None:
+    in_file, in_profile, in_environment, as_flag = (bool(places & 1 << k) for k in range(4))
+    file.write_text(
+        ("smooth = 0.1\n" if in_file else "")
+        + "[profiles.stream]\n"
+        + ("smooth = 0.2\n" if in_profile else "")
+    )
+    words = ["--settings", str(file), "--profile", "stream"]
+    words += ["--smooth", "0.4"] if as_flag else []
+    setting = resolve(parser, words, {"REENACT_SMOOTH": "0.3"} if in_environment else {})["smooth"]
+    highest = places.bit_length()
+    assert setting.value == (0.5, 0.1, 0.2, 0.3, 0.4)[highest]
+    assert setting.source == LAYERS[highest]
+
+
 def test_types_are_the_flags(parser: argparse.ArgumentParser, file: Path) -> None:
     words = ["--settings", str(file), "--profile", "call"]
     settings = resolve(parser, words, {"REENACT_OUTPUT": "a.mp4,none"})

@@ -37,6 +37,45 @@ def test_edges(script: list[tuple[bool, float]], state: FaceState) -> None:
     assert run(*script).state is state
 
 
+WAYS = {
+    SEARCH: [(False, 0)],
+    TRACK: [(True, 0)],
+    HOLD: [(True, 0), (False, 1)],
+    NEUTRAL: [(True, 0), (False, 1), (False, 1.6)],
+}
+"""How to get to each state."""
+
+
+@pytest.mark.parametrize("seen", [True, False])
+@pytest.mark.parametrize("before", list(WAYS))
+def test_a_pause_holds_from_every_state_and_goes_on_with_what_is_there(
+    before: FaceState, seen: bool
+) -> None:
+    machine = run(*WAYS[before])
+    assert machine.state is before
+    for time_s in (2.0, 60.0):
+        machine.pause(time_s)
+        assert machine.state is HOLD and machine.progress == 0, "however long"
+    assert machine.update(seen, 60.04) is (TRACK if seen else HOLD)
+    assert machine.progress < 0.1, "eased to, not jumped to"
+    assert machine.update(seen, 60.54) is (TRACK if seen else NEUTRAL)
+
+
+@pytest.mark.parametrize("before", list(WAYS))
+@pytest.mark.parametrize("seen", [True, False])
+def test_there_are_no_other_edges(before: FaceState, seen: bool) -> None:
+    """Whatever the time until the next look."""
+    ways = {
+        (SEARCH, False): {SEARCH},
+        (TRACK, False): {HOLD},
+        (HOLD, False): {HOLD, NEUTRAL, SEARCH},
+        (NEUTRAL, False): {NEUTRAL, SEARCH},
+    }
+    last_s = WAYS[before][-1][1]
+    after = {run(*WAYS[before], (seen, last_s + k / 20)).state for k in range(1, 60)}
+    assert after == ({TRACK} if seen else ways[before, False])
+
+
 def test_the_pause_is_counted_from_the_loss_not_from_the_last_frame() -> None:
     machine = run((True, 0), (True, 10), (False, 10.1), (False, 10.59))
     assert machine.state is HOLD
