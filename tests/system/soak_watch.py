@@ -21,6 +21,8 @@ _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _WAY = ("capture", "MainThread", "output", "av:", "display")
 """The threads that a picture goes through one after the other, so that their waits add up: ours, the
 demo's decoder, the X server that the window waits for."""
+_LOCK = ("face", "keys", "closing", "engines", "soak")
+"""Other threads that may hold Python's lock while they wait for a core; then all the others wait."""
 _DISPLAY = 0  # in place of a thread's id
 _SLOW = {"camera", "record", "calibrate"}
 """Actions that open or write a file or a device, which may cost a picture."""
@@ -125,13 +127,15 @@ class Around:
 def reason(gap: Gap, around: Around, cores: int) -> str:
     """Why pictures did not come: one of the constants above, or the key that cost them.
 
-    The machine was busy if the threads on the picture's way were ready to run, and had no core, for
-    at least as long as the gap is too long; unless our own threads were on them all.
+    The machine was busy if the threads on the picture's way, or one that may have held Python's lock
+    meanwhile, were ready to run, and had no core, for at least as long as the gap is too long;
+    unless our own threads were on them all.
     """
     if around.show_s < _BEGIN_S:
         return BEGINS
-    waited_ms = sum(ms for name, ms in around.waited_ms.items() if name.startswith(_WAY))
-    if waited_ms + around.stolen_ms >= 1000 * gap.over_s:
+    way_ms = sum(ms for name, ms in around.waited_ms.items() if name.startswith(_WAY))
+    lock = [ms for name, ms in around.waited_ms.items() if name.startswith(_LOCK)]
+    if max([way_ms, *lock]) + around.stolen_ms >= 1000 * gap.over_s:
         own = sum(around.ran_ms.values()) / (cores * around.lasted_ms)
         return OURS if own > 0.75 else BUSY
     for action, ago_s in around.keys:

@@ -34,7 +34,8 @@ SHOW = {"code": 0, "on_time": True, "drops": 0, "grew_mb": 3.0}
         (replace(CALM, waited_ms={"MainThread": 30.0, "capture": 21.0}), BUSY),
         (replace(CALM, waited_ms={"MainThread": 30.0}), UNKNOWN),
         (replace(CALM, waited_ms={"av:h264:df0": 30.0, "display": 21.0}), BUSY),
-        (replace(CALM, waited_ms={"face": 90.0}), UNKNOWN),
+        (replace(CALM, waited_ms={"face": 51.0}), BUSY),  # it may have held Python's lock
+        (replace(CALM, waited_ms={"face": 49.0, "closing": 49.0, "python": 90.0}), UNKNOWN),
         (replace(CALM, stolen_ms=60.0), BUSY),
         (
             replace(CALM, waited_ms={"MainThread": 60.0}, ran_ms={"MainThread": 90.0, "1": 110.0}),
