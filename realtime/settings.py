@@ -57,10 +57,10 @@ def resolve(
     file = given.get("settings") or environment.get("REENACT_SETTINGS")
     table = _read(Path(file) if file else default_file(), must_exist=bool(file))
     profiles = table.pop("profiles", {})
-    wanted = (
-        given.get("profile") or environment.get("REENACT_PROFILE") or table.pop("profile", None)
-    )
-    table.pop("profile", None)
+    default = table.pop("profile", None)
+    if not isinstance(default, str | None):
+        raise UserError(f"profile in the settings file is {default!r}: give the name of one")
+    wanted = given.get("profile") or environment.get("REENACT_PROFILE") or default
     keys = _keys(table, "the settings file")
     settable = {name: action for name, action in actions.items() if name not in _ONCE}
     layers = [
@@ -118,7 +118,7 @@ def _given(parser: argparse.ArgumentParser, words: Sequence[str]) -> dict[str, A
 
 def _read(path: Path, must_exist: bool) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Notepad marks it
     except FileNotFoundError:
         if must_exist:
             raise UserError(f"there is no settings file {path}; check --settings") from None

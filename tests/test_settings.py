@@ -124,6 +124,11 @@ BAD = {
     "typo in the environment": ("", {"REENACT_SMOTH": "1"}, "did you mean REENACT_SMOOTH?"),
     "no TOML": ("smooth 1", {}, "is no TOML"),
     "profile that there is not": ("[profiles.call]", {"REENACT_PROFILE": "cal"}, "mean call"),
+    "profile that is no name": (
+        "profile = 3",
+        {},
+        "profile in the settings file is 3: give the name",
+    ),
     "profiles that are no tables": ("profiles = 3", {}, "must hold tables"),
     "an order, not a setting": ("list-avatars = true", {}, "that there is not"),
 }
@@ -137,6 +142,11 @@ def test_mistakes_are_one_sentence(
     (tmp_path / "s.toml").write_text(text)
     with pytest.raises(UserError, match=words):
         resolve(parser, ["--settings", str(tmp_path / "s.toml")], environment)
+
+
+def test_a_file_of_notepads_is_read(parser: argparse.ArgumentParser, tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text("smooth = 0.2", encoding="utf-8-sig")
+    assert resolve(parser, ["--settings", str(tmp_path / "s.toml")], {})["smooth"].value == 0.2
 
 
 def test_other_programs_variables_are_let_be(parser: argparse.ArgumentParser) -> None:
