@@ -23,14 +23,14 @@ def main() -> int:
         from realtime.app import run
         from realtime.camera_list import describe_cameras
         from realtime.options import Options, camera_size
-        from reenact.avatar import starter_avatars
+        from reenact.avatar import starter_avatars, user_avatars
     except ImportError as error:
         raise UserError(
             f"{sys.executable} cannot load what Reenact needs ({error}): "
             "run `pip install -e .` with it, or start the Python that has it"
         ) from error
     if words["list_avatars"]:
-        print("\n".join(starter_avatars()))
+        print("\n".join(starter_avatars() | user_avatars()))
         return 0
     if words["list_cameras"]:
         for line in describe_cameras(camera_size(words["camera_size"])):

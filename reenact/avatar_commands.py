@@ -75,10 +75,7 @@ def in_words(found: Likeness) -> str:
     numbers = f"PSNR {found.psnr:.1f} dB, SSIM {found.ssim:.2f}, cycle {found.cycle:.2f}"
     advice = ""
     if found.score < CLOSE:
-        advice = (
-            "; this generator knows few people: tune it to this one with --adjust --force, "
-            "or bring your own generator"
-        )
+        advice = "; this generator knows few people: expect a face of the kind, or bring your own generator"
     return f"{found.score} of 100, {found.word} ({numbers}){advice}"
 
 

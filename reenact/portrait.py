@@ -23,8 +23,8 @@ _SMALLEST = 24
 _CLEAR = 0.12
 """A face has at least this share of the clearest one's support (neighbouring hits)."""
 _SURE, _UNSURE = 4, 8
-"""Support that a face needs: where all is plain, and in the other tries. The six paintings and the
-statue in `tests/test_portrait.py` have 10 and more in any of its disguises, noise has up to 7."""
+"""Support that a face needs: where all is plain, and in the other tries. The paintings and the statue
+of `tests/test_portrait.py` have 10 and more in any of their disguises, noise has up to 7."""
 _TURNS = (-20.0, 20.0, -40.0, 40.0)
 _OVERLAP = 0.3
 

@@ -4,6 +4,7 @@ The engines stand above this package (`tests/test_imports.py`): only commands re
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from engines import ModelInfo
 
 Floats = npt.NDArray[np.float32]
+Delta = npt.NDArray[np.float16] | None
 
-ROOT = Path(reenact.__file__).parents[1]
+ROOT = Path(reenact.__file__).resolve().parents[1]
 STARTER = Path(reenact.__file__).parent / "starter"
 _BACKEND = "onnxruntime"
 """A portrait is encoded once: in fp32, and as everywhere else, is better than fast."""
@@ -46,7 +48,7 @@ class PortraitModel:
     """The three graphs and the affine layers of a model folder.
 
     Attributes:
-        folder: where it lies.
+        checkpoint: the file with its weights.
         crop: side of the square that the encoders see, px.
         fingerprint: hex, of its generator.
         licence: the terms of its weights.
@@ -61,22 +63,25 @@ class PortraitModel:
             UserError: a file of it is missing, damaged or of another model.
         """
         info = info_of(folder)
-        from engines import load_engine
+        from engines import Engine, load_engine
         from engines.contract import CHECKPOINT
 
-        self.folder, self.dims, self.crop = folder, info.dims, info.crop
+        self.dims, self.crop = info.dims, info.crop
         self.fingerprint, self.licence = info.fingerprint, info.license
-        self._affines = Affines(folder / CHECKPOINT, info.dims)
+        self.checkpoint = folder / CHECKPOINT
+        self._affines = Affines(self.checkpoint, info.dims)
         if self._affines.fingerprint != info.fingerprint:
             raise UserError(
-                f"{folder / CHECKPOINT} and the graphs beside it are of two models: "
+                f"{self.checkpoint} and the graphs beside it are of two models: "
                 "run `python -m export` again"
             )
         self.mean = self._affines.mean
         self.basis = _basis(folder, info.fingerprint)
         self._identity = load_engine(folder, "encode_identity", _BACKEND)
         self._deformation = load_engine(folder, "encode_deformation", _BACKEND)
-        self._render = load_engine(folder, "render", _BACKEND)
+        self._load_render = partial(load_engine, folder, "render", _BACKEND)
+        self._render: Engine = self._load_render()
+        self._delta: Delta = None
 
     def identify(self, crop: Image) -> Floats:
         """W_ID f32 [rows, w_dim] of a crop u8 [C,C,3]."""
@@ -97,6 +102,9 @@ class PortraitModel:
             UserError: it was made for another generator.
         """
         check_fits(avatar, self.fingerprint, style_count(self.dims))
+        if avatar.delta is not self._delta:
+            self._render.close()
+            self._render, self._delta = self._load_render(delta=avatar.delta), avatar.delta
         styles = avatar.styles
         if deformation is not None:
             styles = add_deformation(self.dims, styles, deformation)

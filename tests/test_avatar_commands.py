@@ -106,6 +106,34 @@ def test_encoded_as_by_torch(photo: Path) -> None:
     np.testing.assert_allclose(made.styles, styles[0].numpy(), atol=1e-4)
 
 
+def test_an_adjusted_avatar_is_drawn_with_its_own_weights() -> None:
+    from reenact import delta
+    from reenact.portrait_model import PortraitModel
+
+    model, ada = PortraitModel(STARTER), load_avatar(starter_avatars()["ada"])
+    plain = model.draw(ada).astype(int)
+    random = np.random.default_rng(0).normal(0, 0.05, delta.size(model.dims))
+    changed = model.draw(replace(ada, delta=random.astype(np.float16))).astype(int)
+    assert np.abs(changed - plain).mean() > 1
+    np.testing.assert_array_equal(model.draw(ada), plain)
+
+
+def test_likeness_tells_the_portrait_from_another_person() -> None:
+    from reenact.likeness import measure
+    from reenact.portrait_model import PortraitModel
+
+    model, people = (
+        PortraitModel(STARTER),
+        [load_avatar(path) for path in starter_avatars().values()],
+    )
+    portraits = [model.draw(person) for person in people]
+    found = [[measure(model, one, portrait) for portrait in portraits[:2]] for one in people[:2]]
+    for k in range(2):
+        own, other = found[k][k], found[k][1 - k]
+        assert own.score > other.score and own.ssim > other.ssim and own.psnr > other.psnr
+        assert own.word != "only the type" and other.word == "only the type"
+
+
 def test_no_consent_is_refused_where_nobody_can_be_asked(run: Run, photo: Path) -> None:
     refused(run("add", photo), "--consent", "somebody who agreed")
     refused(run("add", photo, "--consent", ""), "--consent")
