@@ -60,3 +60,19 @@ def test_going_on_with_other_settings_names_them(
     fewer = replace(DEFAULT, phases=DEFAULT.phases[:2])
     with pytest.raises(UserError, match=r"phases.2.batch \(8 there, None here\)"):
         check_same(fewer, flat(DEFAULT), "a snapshot")
+
+
+def test_command_line_ends_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("numba")
+    from reenact.train.__main__ import main
+
+    for arguments, says in (
+        (["cost", "--set", "encoder_rat=1"], "did you mean encoder_rate?"),
+        (["clips", str(tmp_path), "--out", str(tmp_path / "out")], "no video"),
+        (["adapt", "--clips", str(tmp_path)], "--start"),
+    ):
+        monkeypatch.setattr("sys.argv", ["reenact.train", *arguments])
+        assert main() == 2
+        assert says in capsys.readouterr().err

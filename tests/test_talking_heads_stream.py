@@ -61,6 +61,14 @@ def test_draws_follow_from_the_seed_whoever_renders() -> None:
         SharedMemory(memory)
 
 
+def test_a_pair_is_ready_once_it_is_rendered() -> None:
+    with Stream(FORM, seed=5, pairs=1, uses=1) as stream:
+        stream._coming[0][1].result()
+        assert stream.ready()
+        expected = pair_jobs(5, 0)
+        assert stream.draw(1).person[0].tolist() == [job.person for job in expected]
+
+
 def check_content(batches: list[Batch]) -> None:
     """A pair is what its number says, byte for byte."""
     numbers = {tuple(job.person for job in pair_jobs(5, k)): k for k in range(20)}
@@ -114,17 +122,20 @@ def test_encoder_learns_from_streamed_pairs(tmp_path: Path) -> None:
     from reenact.spaces import Dims
     from reenact.talking_heads.dataset import random_people, write_dataset
     from reenact.talking_heads.motion import FACTORS
+    from reenact.train.configuration import Configuration
     from reenact.train.data import load_frames
     from reenact.train.encoder import EncoderStage
+    from reenact.train.replay import Replay
 
     form = Form(frames=2, size=64, stride=5, camera=True)
     assert list(write_dataset(random_people(2, form), tmp_path / "people", 1)) == [1, 2]
     dims = Dims(resolution=32, channel_base=512, channel_max=16, w_dim=16)
     sizes = EncoderDims(64, width=8, pyramid=16, submodule=8, motion=len(FACTORS), hidden=32)
     frames = load_frames(tmp_path / "people")
-    with Stream(form, seed=5, pairs=2) as stream:
-        stage = EncoderStage(frames, tmp_path / "run", 0, dims, sizes, batch=4, stream=stream)
-        seen, known = stage.streamed(stream)
+    settings = Configuration(dims, sizes, encoder_batch=4)
+    with Stream(form, seed=5, pairs=1, uses=1) as stream:
+        stage = EncoderStage(frames, tmp_path / "run", 0, settings)
+        seen, known = stage.streamed(Replay(stream, form, pairs=2))
     assert seen.shape == (4, 3, 64, 64) and known.shape == (4, len(FACTORS))
     roll = FACTORS.index("head roll")  # the window turns each picture of a pair by itself
     others = [k for k in range(len(FACTORS)) if k != roll]

@@ -2,7 +2,7 @@
 
     python -m reenact.talking_heads dataset ...       # first: the pictures (docs/training.md)
     python -m reenact.train all --avatars DIR --people DIR --run DIR --minutes 120 --to DIR
-    torchrun --nproc-per-node 8 -m reenact.train all ... --preset gpu
+    torchrun --nproc-per-node 8 -m -- reenact.train all ... --preset gpu
 
 `all` runs the stages in the order that works: generator and encoder on known factors (on a CPU side by side, else one
 after the other), then both joined end to end, then the starter's files. Each stage can be run alone, and goes on where
@@ -216,6 +216,7 @@ STAGES: Mapping[str, tuple[Callable[[argparse.Namespace], None], str]] = {
 def main() -> int:
     options = parse()
     torch.set_num_threads(getattr(options, "threads", 1))
+    torch.backends.cudnn.benchmark = True  # shapes repeat: let a GPU choose its fastest kernels
     with distributed.group():
         options.work(options)
     return 0

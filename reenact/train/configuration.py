@@ -73,6 +73,7 @@ PRESETS: Mapping[str, Configuration] = {
             Phase(0.0, 64, 128, 64),
             Phase(0.1, 128, 64, 32),
             Phase(0.3, 256, 64, 32),
+            Phase(0.6, 256, 64, 32, adversarial=0.05),
         ),
         windows=False,
         encoder_batch=256,

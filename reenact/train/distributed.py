@@ -1,6 +1,6 @@
 """Several processes that train one model: each draws pictures of its own, all take the same steps.
 
-    torchrun --nproc-per-node 8 -m reenact.train ...
+    torchrun --nproc-per-node 8 -m -- reenact.train ...
 
 torchrun starts the processes, one for each GPU, and tells each its rank. Without it there is one, and nothing here does
 anything. Gradients are averaged after every backward pass, all of them as one vector: the stages call more of a model

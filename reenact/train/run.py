@@ -108,7 +108,8 @@ class Run:
     def _tell(self, report: Callable[[], str]) -> None:
         if distributed.rank() == 0:
             done = f"{self.used_s / 60:6.1f} of {self.budget_s / 60:.0f} min"
-            self.console.print(f"{self.stage:9} step {self.step:6}  {done}  {report()}")
+            line = f"{self.stage:9} step {self.step:6}  {done}  {report()}"
+            self.console.print(line, soft_wrap=True)
 
     def _keep(self, show: Callable[[], None]) -> None:
         self.save()
