@@ -227,8 +227,10 @@ def test_the_command_measures_and_draws(
     same = figures["same identity, studio"]
     assert 0 < same["psnr"] < 40 and 0 < same["l1"] < 255
     assert figures["a still picture"]["psnr"] > 0
-    assert figures["leakage"]["change"] > 0
-    assert set(figures["edits"]["beard"]) == {"moved", "amount", "distance", "ratio"}
+    assert figures["leakage"]["swap_ratio"] > 0 < figures["leakage"]["clean_swap_ratio"]
+    beard = figures["edits"]["beard"]
+    assert set(beard["full"]) == {"moved", "amount", "distance", "ratio"}
+    assert beard["full"]["distance"] > beard["half"]["distance"] > 0
     text = capsys.readouterr().out
     assert "PSNR on the face" in text and "beard" in text and "0.915" in text
     drawn = {file.stem for file in (root / "sheets").glob("*.png")}

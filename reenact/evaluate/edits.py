@@ -11,6 +11,7 @@ from reenact.evaluate.witness import Seen, Witness, distance, look
 
 MOVED = 0.25  # standard deviations of a trait over people: less is no change that anybody sees
 MOMENT = 4  # of the clip in the studio, in which all people are rendered
+SHARES = {"full": 1.0, "half": 0.5}  # of the way to an edit's limits
 
 _SPELLINGS = {
     "makeup": "make-up",
@@ -27,8 +28,10 @@ def trait_of(edit: Edit) -> str | None:
     return name if name in TRAITS else None
 
 
-def measure_edits(model: Model, readings: Readings, witness: Witness) -> dict[str, Numbers]:
-    """Each edit on every test person, from the portrait in the studio, at its lowest and its highest strength.
+def measure_edits(
+    model: Model, readings: Readings, witness: Witness
+) -> dict[str, dict[str, Numbers]]:
+    """Each edit on every test person, from the portrait in the studio, at and half-way to its limits, see SHARES.
 
     moved: share of people whose trait is at least MOVED higher at the highest strength than at the lowest.
     amount: by how many standard deviations of the trait, in the mean. distance: mean identity distance from the person
@@ -37,14 +40,18 @@ def measure_edits(model: Model, readings: Readings, witness: Witness) -> dict[st
     identity, deformation = readings.identity[:, 0, 0], readings.deformation[:, 0, MOMENT]
     plain = look(witness, model.render(identity, deformation))
     people = between_people(plain.identity)
-    results = {}
-    for edit in model.edits:
-        ends = [
-            look(witness, model.render(identity + strength * edit.styles, deformation))
-            for strength in edit.limits
-        ]
-        results[edit.name] = _measure(edit, plain, ends, people)
-    return results
+
+    def at(edit: Edit, strength: float) -> Seen:
+        changed = identity + np.float32(strength) * edit.styles
+        return look(witness, model.render(changed, deformation))
+
+    return {
+        edit.name: {
+            name: _measure(edit, plain, [at(edit, share * end) for end in edit.limits], people)
+            for name, share in SHARES.items()
+        }
+        for edit in model.edits
+    }
 
 
 def _measure(edit: Edit, plain: Seen, ends: list[Seen], people: float) -> Numbers:

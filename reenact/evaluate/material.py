@@ -73,7 +73,7 @@ def load_material(folder: Path) -> Material:
     """Map the test people into memory; UserError where they are missing or unfinished."""
     if not (folder / "portraits").is_dir():
         raise UserError(
-            f"there are no test people in {folder}; render them first (two minutes on two cores): "
+            f"there are no test people in {folder}; render them first, in a few minutes: "
             f"`python -m reenact.evaluate people --to {folder}`"
         )
     portraits, videos = load_frames(folder / "portraits"), load_frames(folder / "videos")

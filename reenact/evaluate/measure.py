@@ -66,7 +66,7 @@ def measure(model: Model, means: Means, tell: Tell) -> Figures:
     del cross
     tell("leakage")
     figures["S_F"] = leakage.deformations(readings) | leakage.reading(model, material, readings)
-    figures["leakage"] = leakage.pictures(model, readings, witness)
+    figures["leakage"] = leakage.pictures(model, material, readings, witness)
     figures["jitter"] = {"jitter": leakage.jitter(model, material, readings, witness)}
     tell("edits")
     figures["edits"] = measure_edits(model, readings, witness)

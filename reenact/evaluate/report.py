@@ -54,6 +54,7 @@ ROWS = (
     Row("S_F", "rho_brows", "S_F against the truth: brows"),
     Row("leakage", "identity_ratio", "L_ID, two drivers / two avatars", "< 0.25"),
     Row("leakage", "swap_ratio", "picture, swapped driver / changed expression", "< 0.10"),
+    Row("leakage", "clean_swap_ratio", "the same, drivers not filmed"),
     Row("jitter", "jitter", "jitter on synthetic drivers, nothing smoothed", digits=2),
     Row("real drivers", "rho_pose", "rho_pose", ">= 0.90", "0.915", "other videos, MediaPipe"),
     Row("real drivers", "rho_face", "rho_face", ">= 0.60", "0.718", "mouth, eyes, brows, gaze"),
@@ -80,17 +81,18 @@ def table(names: Sequence[str], models: Sequence[Figures]) -> str:
 
 
 def _edits(names: Sequence[str], models: Sequence[Figures]) -> str:
-    """Markdown of the edits, if there are any; asked: moved >= 0.90, ratio < 0.30."""
-    lines = []
-    for name, figures in zip(names, models, strict=True):
-        for edit, numbers in figures.get("edits", {}).items():
-            shown = [
-                f"{numbers[key]:.2f}" if key in numbers else "-"
-                for key in ("moved", "amount", "ratio")
-            ]
-            lines.append(f"| {name} | {edit} | {' | '.join(shown)} |")
-    head = [
-        "\n\n| model | edit | people moved (asked >= 0.90) | by how many sd | L_ID / between people (asked < 0.30) |",
-        "|---|---|---|---|---|",
+    """Markdown of the edits, if there are any."""
+    lines = [
+        [name, edit, reach, *(_number(numbers, key) for key in ("moved", "amount", "ratio"))]
+        for name, figures in zip(names, models, strict=True)
+        for edit, reaches in figures.get("edits", {}).items()
+        for reach, numbers in reaches.items()
     ]
-    return "\n".join([*head, *lines]) if lines else ""
+    head = ["model", "edit", "of its limits", "people moved (>= 0.90)", "by how many sd"]
+    head += ["L_ID / between people (< 0.30)"]
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows) if lines else ""
+
+
+def _number(numbers: Mapping[str, float], key: str) -> str:
+    return f"{numbers[key]:.2f}" if key in numbers else "-"

@@ -28,7 +28,7 @@ from reenact.train.run import Average, descend, learning_rate, mixed_precision
 
 PEOPLE, VIEWS = 24, 4  # in a batch: so many people, so many pictures of each
 TEMPERATURE = 0.1
-PEAK = 2e-3  # learning rate
+PEAK = 1e-3  # learning rate; at twice that reading stalls
 READING = 3.0  # what reading traits and motion counts beside identity
 
 Index = npt.NDArray[np.intp]
