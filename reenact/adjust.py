@@ -1,0 +1,271 @@
+"""Cyclic manifold adjustment: make the generator draw one portrait as it is, and keep it moving.
+
+The paper's second half (Oorloff & Yacoob 2023), of which only the idea is public. As in pivotal
+tuning (Roich et al. 2021) the latent and the generator's weights are fitted to the portrait; here
+not to it alone, but to it in the poses and expressions of a bank of drivers:
+
+- reconstruction: with the portrait's own motion s, G'(A(W) + S_F(s)) is the portrait. Without it
+  the avatar is neutral, whatever the portrait did.
+- locality: with a driver's motion d, G'(A(W) + S_F(d)) is the portrait after the motion that the
+  untuned generator makes of s -> d on a face it knows well (`reenact.carry`).
+- cycle: the motion that is encoded from what G' draws is d.
+
+The weights change by thin matrices only (`reenact.delta`), which the avatar carries.
+"""
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from torch import Tensor
+
+from reenact import carry
+from reenact.avatar import Avatar, load_avatar, starter_avatars
+from reenact.hybrid import Puppeteer
+from reenact.low_rank import LowRank
+from reenact.talking_heads.motion import FACTORS, factor_scale, factors, sample_motion
+from reenact.train import losses
+from reenact.train.run import mixed_precision
+from reenact.train.sheet import to_uint8
+
+Image = npt.NDArray[np.uint8]
+
+STEPS = 300  # at most
+_ROUND = 20  # steps, after which the gain is looked at
+_FLAT = 0.015  # of the loss: a round that gains less is the last but one
+_SECONDS = 240.0  # of processor time for each thread: the end, whatever the gain
+_DRIVEN = 2  # drivers beside the portrait in each step
+_LATENT_RATE, _WEIGHT_RATE = 0.03, 0.006
+_ON_THE_WAY = 4  # steps in which a guide's motion is followed
+_CYCLE = 0.1
+_USUAL = 2.0  # standard deviations: drivers of the bank do no more
+_INNER = 0.8  # of the face's size: brows, eyes, nose and mouth, but little hair
+_FACE = (0.5, 0.55, 0.5, 0.65)  # centre (x, y) and half axes (of half a side) of a face in its crop
+
+
+@dataclass(frozen=True)
+class Report:
+    """How far it is: `psnr` of the face, dB; `picture` u8 [R,3R,3]: portrait | now | driven."""
+
+    step: int
+    loss: float
+    psnr: float
+    picture: Image
+
+
+Listener = Callable[[Report], None]
+
+
+def bank(names: Sequence[str], count: int = 20) -> npt.NDArray[np.float32]:
+    """Motion codes f32 [count, M] of faces that move as people do before a webcam.
+
+    `names` are the M factors of the model's motion code, as its `motion.basis` has them. They are
+    sampled (`reenact.talking_heads.motion`), nobody's.
+    """
+    sampled = np.stack([factors(sample_motion(seed, 12, stride=12))[-1] for seed in range(count)])
+    usual = (sampled / factor_scale()).clip(-_USUAL, _USUAL)
+    known = dict(zip(FACTORS, usual.T, strict=True))
+    none = np.zeros(count)
+    return np.stack([known.get(name, none) for name in names], axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Goals:
+    """What the generator is fitted to; the portrait first, the drivers behind it.
+
+    `motion` f32 [1+K, M], `pictures` f32 [1+K,3,R,R], `weight` f32 [1,1,R,R]: what a pixel counts.
+    `guide`: f32 [1, rows, w_dim], W+ of the face whose motion the portrait was given.
+    """
+
+    motion: Tensor
+    pictures: Tensor
+    weight: Tensor
+    guide: Tensor
+
+
+def adjust(
+    portrait_crop: Image,
+    avatar: Avatar,
+    model: Puppeteer,
+    drivers: npt.NDArray[np.float32],
+    progress: Listener = lambda report: None,
+) -> Avatar:
+    """Tune latent and generator to a portrait; it stops by itself when the gain is flat.
+
+    Args:
+        portrait_crop: u8 [R,R,3] RGB, the window that the encoders see, at the generator's size.
+        avatar: the portrait as it was encoded; belongs to `model`.
+        model: on the CPU, in eval mode; it is not changed.
+        drivers: f32 [K, M] motion codes, see `bank`.
+        progress: told every few steps.
+
+    Returns the avatar with another latent, styles and thumbnail, and with a delta.
+    """
+    model = copy.deepcopy(model).requires_grad_(False)
+    goals = prepare(portrait_crop, avatar, model, drivers)
+    latent = goals.guide.clone().requires_grad_()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # the same portrait gives the same avatar
+        tuned = LowRank(model.generator)
+        fit(latent, tuned, goals, model, progress)
+    with torch.no_grad():
+        styles = model.generator.identity_styles(latent)
+        picture = to_uint8(tuned(styles))[0]
+    return replace(
+        avatar,
+        identity=latent[0].detach().numpy(),
+        styles=styles[0].numpy(),
+        thumbnail=picture,
+        delta=tuned.flat(),
+    )
+
+
+@torch.no_grad()
+def prepare(
+    portrait_crop: Image, avatar: Avatar, model: Puppeteer, drivers: npt.NDArray[np.float32]
+) -> Goals:
+    """Choose a guide, lay it over the portrait, and carry the portrait along with its motion."""
+    portrait = torch.from_numpy(portrait_crop.copy()).movedim(2, 0)[None].float() / 127.5 - 1
+    face = face_weight(portrait.shape[-1])
+    own = model.motion(_seen(portrait, model))
+    motion = torch.cat([own, torch.zeros_like(own), torch.from_numpy(drivers)])
+    guide, field = choose_guide(known_faces(avatar), own, portrait, model)
+    still = _array(portrait)
+    moved = []
+    for code in motion[1:]:
+        way = guide_way(guide, own, code, model)
+        moved.append(carry.carry(still, [carry.warp(picture, field) for picture in way]))
+    pictures = torch.stack([torch.from_numpy(p).movedim(2, 0) for p in (still, *moved)])
+    return Goals(motion, pictures, 0.3 + 2 * face, guide)
+
+
+def guide_way(guide: Tensor, start: Tensor, end: Tensor, model: Puppeteer) -> list[carry.Picture]:
+    """The guide on its way from motion [1, M] to motion [M], in `_ON_THE_WAY` steps."""
+    shares = torch.linspace(0, 1, _ON_THE_WAY + 1)[:, None]
+    faces = guide.expand(len(shares), -1, -1)
+    styles = model.styles(faces, model.deform_head(torch.lerp(start, end, shares)))
+    return [_array(picture[None]) for picture in model.render(styles)]
+
+
+def known_faces(avatar: Avatar) -> Tensor:
+    """W+ [n, rows, w_dim] of those that may guide: the portrait as encoded, and who came with it."""
+    shipped = [load_avatar(path) for path in starter_avatars().values()]
+    fit = [other for other in shipped if other.fingerprint == avatar.fingerprint]
+    return torch.from_numpy(np.stack([face.identity for face in (avatar, *fit)]))
+
+
+def choose_guide(
+    faces: Tensor, motion: Tensor, portrait: Tensor, model: Puppeteer
+) -> tuple[Tensor, carry.Picture]:
+    """The face whose features, in the portrait's motion [1, M], lie most as the portrait's do.
+
+    It must also be one that the generator can move: what is encoded from it is that motion.
+    Returns its W+ [1, rows, w_dim] and the field that lays it over the portrait.
+    """
+    styles = model.styles(faces, model.deform_head(motion).expand(len(faces), -1))
+    drawn, inner = model.render(styles), face_weight(portrait.shape[-1], _INNER)
+    scores, shifts = carry.placed(drawn, portrait, inner)
+    off = (model.motion(_seen(drawn, model)) - motion).square().mean(1)
+    best = int((scores - off).argmax())
+    with torch.enable_grad():
+        field = carry.laid_over(drawn[best : best + 1], portrait, inner, shifts[best])
+    return faces[best : best + 1], field
+
+
+def face_weight(side: int, share: float = 1.0) -> Tensor:
+    """Where the face is in a crop, as an ellipse with a soft edge: f32 [1,1,side,side] in 0..1."""
+    x, y = (torch.linspace(-1, 1, side) - (2 * centre - 1) for centre in _FACE[:2])
+    x, y = x / (share * _FACE[2]), y / (share * _FACE[3])
+    distance = x.square()[None, :] + y.square()[:, None]
+    return torch.exp(-distance.square())[None, None]
+
+
+def fit(latent: Tensor, tuned: LowRank, goals: Goals, model: Puppeteer, progress: Listener) -> None:
+    """Descend until the gain is flat; one more round then lets the steps come to rest."""
+    groups = [
+        {"params": [latent], "lr": _LATENT_RATE},
+        {"params": list(tuned.parameters()), "lr": _WEIGHT_RATE},
+    ]
+    optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
+    begin_s, before, last = time.process_time(), float("inf"), STEPS
+    total = 0.0
+    for step in range(1, STEPS + 1):
+        rest = min(1.0, (last - step + 1) / _ROUND)
+        for group, rate in zip(groups, (_LATENT_RATE, _WEIGHT_RATE), strict=True):
+            group["lr"] = rate * rest
+        some = torch.randperm(len(goals.motion) - 1)[:_DRIVEN] + 1
+        loss, drawn = step_loss(
+            latent, tuned, goals, model, torch.cat([torch.zeros(1).long(), some])
+        )
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        total += float(loss.detach())
+        if step % _ROUND == 0:
+            progress(report(step, total / _ROUND, drawn.detach(), goals))
+            spent_s = (time.process_time() - begin_s) / torch.get_num_threads()
+            if last == STEPS and (total / _ROUND > (1 - _FLAT) * before or spent_s > _SECONDS):
+                last = min(STEPS, step + _ROUND)
+            before, total = total / _ROUND, 0.0
+        if step == last:
+            return
+
+
+def step_loss(
+    latent: Tensor, tuned: LowRank, goals: Goals, model: Puppeteer, which: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Reconstruction, locality and cycle on some of the goals, and what was drawn f32 [n,3,R,R]."""
+    motion, wanted = goals.motion[which], goals.pictures[which]
+    styles = model.styles(latent.expand(len(which), -1, -1), model.deform_head(motion))
+    with mixed_precision():
+        drawn = tuned(styles).float()
+        encoded = model.motion(_seen(drawn[-1:], model)).float()
+    loss = _CYCLE * F.smooth_l1_loss(encoded, motion[-1:])
+    for shrink in (1, 4, 8):
+        seen, asked, weight = (F.avg_pool2d(x, shrink) for x in (drawn, wanted, goals.weight))
+        loss = loss + losses.pixel(seen, asked, weight) + losses.edge(seen, asked, weight)
+    return loss, drawn
+
+
+def report(step: int, loss: float, drawn: Tensor, goals: Goals) -> Report:
+    """What a listener is told; the portrait was drawn first."""
+    face = (goals.weight > goals.weight.mean()).float()
+    error = (face * (drawn[:1].clamp(-1, 1) - goals.pictures[:1]).square()).sum()
+    psnr = 10 * torch.log10(4 * 3 * face.sum() / error.clamp_min(1e-9))
+    shown = to_uint8(torch.cat([goals.pictures[:1], drawn[:1], drawn[-1:]]))
+    return Report(step, loss, float(psnr), np.concatenate(list(shown), axis=1))
+
+
+@contextmanager
+def watched(picture: Path | None = None) -> Iterator[Listener]:
+    """A listener that shows a bar and, in a file (.png or .jpg), portrait | now | driven."""
+    columns = (TextColumn("adjusting"), BarColumn(), TextColumn("{task.fields[what]}"))
+    with Progress(*columns, TimeElapsedColumn()) as bar:
+        task = bar.add_task("", total=STEPS, what="carrying the portrait along with the drivers")
+
+        def listen(report: Report) -> None:
+            what = f"step {report.step} of {STEPS} at most, face {report.psnr:.1f} dB"
+            bar.update(task, completed=report.step, what=what)
+            if picture is not None:
+                cv2.imwrite(str(picture), report.picture[..., ::-1])
+
+        yield listen
+
+
+def _seen(pictures: Tensor, model: Puppeteer) -> Tensor:
+    """As the encoders see them: [N,3,crop,crop]."""
+    return F.interpolate(pictures, size=model.encoder.crop, mode="area")
+
+
+def _array(picture: Tensor) -> carry.Picture:
+    """[1,3,S,S] -> f32 [S,S,3]."""
+    return np.ascontiguousarray(picture[0].movedim(0, 2).numpy())

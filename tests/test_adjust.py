@@ -1,0 +1,175 @@
+"""Manifold adjustment: a portrait is carried along with a guide, and the generator learns it."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from reenact import adjust as adjusting
+from reenact import carry
+from reenact.adjust import adjust, bank, face_weight, fit, prepare, watched
+from reenact.avatar import Avatar, load_avatar, save_avatar
+from reenact.checkpoint import fingerprint, load_checkpoint
+from reenact.delta import size
+from reenact.hybrid import Puppeteer
+from reenact.low_rank import LowRank, adjust_weights
+from reenact.train.sheet import to_uint8
+
+SIDE = 128
+
+
+def a_face(shift: tuple[float, float] = (0, 0), mouth: int = 2, tint: float = 0.0) -> carry.Picture:
+    """A cartoon of a face before a striped wall, moved by `shift` px: f32 [S,S,3]."""
+    picture = np.zeros((SIDE, SIDE, 3), np.float32) - 0.5 + tint
+    picture[:, ::16] += 0.2
+    x, y = (64 + shift[0], 70 + shift[1])
+
+    def disc(dx: float, dy: float, size: tuple[int, int], colour: float) -> None:
+        middle = (round(16 * (x + dx)), round(16 * (y + dy)))
+        axes = (16 * size[0], 16 * size[1])
+        level = (colour + tint, colour - 0.2, colour - 0.3)
+        cv2.ellipse(picture, middle, axes, 0, 0, 360, level, -1, cv2.LINE_AA, 4)
+
+    disc(0, 0, (34, 44), 0.5)
+    for side in (-14, 14):
+        disc(side, -14, (7, 4), 0.9)
+        disc(side, -14, (3, 3), -0.8)
+        disc(side, -22, (8, 2), -0.5)
+    disc(0, 2, (3, 8), 0.3)
+    disc(0, 22, (12, mouth), -0.6)
+    return cv2.GaussianBlur(picture, (0, 0), 1.0).clip(-1, 1)
+
+
+def tensor(picture: carry.Picture) -> Any:
+    return torch.from_numpy(picture).movedim(2, 0)[None]
+
+
+def test_a_flow_says_where_things_were() -> None:
+    before, after = a_face(), a_face((4, 2))
+    field = carry.flow(before, after)
+    face = face_weight(SIDE)[0, 0].numpy() > 0.7
+    assert np.median(field[face], axis=0) == pytest.approx((-4, -2), abs=0.5)
+    here, moved = (np.abs(p - after)[face].mean() for p in (before, carry.warp(before, field)))
+    assert moved < 0.3 * here
+
+
+def test_a_portrait_goes_where_the_guide_goes_and_the_wall_stays() -> None:
+    portrait = a_face(tint=0.3)
+    portrait[60:64, 50:54] = -0.9  # a mole, which the guide has not
+    moved = carry.carry(portrait, [a_face((k, 0)) for k in (0, 3, 5)])
+    assert moved[61, 56, 1] < -0.4 and moved[61, 51, 1] > -0.2
+    wall = np.abs(moved - portrait)[:, :16]
+    assert wall.mean() < 0.02
+
+
+def test_what_opens_comes_from_the_guide_in_the_portraits_colours() -> None:
+    portrait = a_face(tint=0.3)
+    moved = carry.carry(portrait, [a_face(), a_face(mouth=14)])
+    mouth = slice(84, 100), slice(60, 69)
+    assert moved[mouth].mean() < portrait[mouth].mean() - 0.3
+    cheek = moved[70, 40] - a_face()[70, 40]
+    assert cheek[0] > 0.15, "the tint"
+
+
+def test_a_guide_is_laid_over_a_face_that_lies_elsewhere() -> None:
+    weight, guide = face_weight(SIDE), tensor(a_face())
+    portrait = tensor(a_face((10, -8), tint=0.2))
+    stranger = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1)) - 0.5
+    scores, shifts = carry.placed(torch.cat([stranger, guide]), portrait, weight)
+    assert scores[1] > scores[0] + 0.3
+    assert (shifts[1] * SIDE).tolist() == pytest.approx([10, -8], abs=1.5)
+    field = carry.laid_over(guide, portrait, weight, shifts[1])
+    assert np.median(field[50:80, 60:90], axis=(0, 1)) == pytest.approx((-10, 8), abs=1.5)
+    still = carry.laid_over(guide, tensor(a_face(tint=0.2)), weight, torch.zeros(2))
+    assert np.abs(still[50:90, 45:85]).max() < 1.5
+
+
+def test_the_bank_follows_the_names_of_the_model() -> None:
+    codes = bank(["head yaw", "nonsense", "JawDrop"], 12)
+    assert codes.shape == (12, 3) and codes.dtype == np.float32
+    assert codes[:, 0].std() > 0.2 and not codes[:, 1].any()
+    np.testing.assert_array_equal(bank(["JawDrop"], 12)[:, 0], codes[:, 2])
+
+
+@pytest.fixture(scope="module")
+def puppeteer(model_folder: Path) -> Puppeteer:
+    return load_checkpoint(model_folder / "starter.safetensors")[0]
+
+
+def test_weights_start_as_they_are_and_survive_the_file(puppeteer: Puppeteer) -> None:
+    tuned, generator = LowRank(puppeteer.generator), puppeteer.generator
+    styles = 1 + 0.5 * torch.randn(2, 320, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        before = generator.synthesis(styles)
+        torch.testing.assert_close(tuned(styles), before)
+        for part in tuned.parts:
+            part.normal_(0, 0.2)
+        wanted = tuned(styles)
+        assert (wanted - before).abs().mean() > 0.1
+    delta = tuned.flat()
+    assert delta.shape == (size(puppeteer.dims),) and delta.dtype == np.float16
+    from copy import deepcopy
+
+    other = deepcopy(generator)
+    adjust_weights(other, delta)
+    with torch.no_grad():
+        torch.testing.assert_close(other.synthesis(styles), wanted, atol=0.05, rtol=0.05)
+
+
+def an_avatar(model: Puppeteer, identity: Any) -> Avatar:
+    styles = model.generator.identity_styles(identity[None])[0].detach().numpy()
+    thumbnail = np.zeros((8, 8, 3), np.uint8)
+    name = fingerprint(model.generator)
+    return Avatar("Nora", identity.numpy(), styles, thumbnail, name, "CC0-1.0", "nobody's")
+
+
+def test_a_portrait_is_learned_and_its_own_motion_taken_off(
+    puppeteer: Puppeteer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adjusting, "STEPS", 60)
+    model = puppeteer
+    random = torch.Generator().manual_seed(2)
+    start, other = torch.randn(2, 8, 16, generator=random)
+    with torch.no_grad():
+        portrait = to_uint8(model.render(model.generator.identity_styles(other[None])).tanh())[0]
+    drivers = np.random.default_rng(1).normal(size=(4, 8)).astype(np.float32)
+    told: list[adjusting.Report] = []
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    result = adjust(portrait, an_avatar(model, start), model, drivers, told.append)
+    assert told[-1].loss < 0.8 * told[0].loss and told[-1].psnr > told[0].psnr
+    assert told[0].picture.shape == (32, 96, 3)
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    save_avatar(result, tmp_path / "nora.avatar")
+    assert load_avatar(tmp_path / "nora.avatar").delta is not None
+    goals = prepare(portrait, an_avatar(model, start), model, drivers)
+    assert torch.equal(goals.motion[1], torch.zeros(8)), "the avatar's neutral is among the goals"
+    torch.testing.assert_close(goals.pictures[0], tensor(portrait / np.float32(127.5) - 1)[0])
+
+
+@pytest.mark.parametrize(("gains", "steps"), [(0.0, 60), (0.5, 300)])
+def test_it_stops_when_the_gain_is_flat(
+    puppeteer: Puppeteer, monkeypatch: pytest.MonkeyPatch, gains: float, steps: int
+) -> None:
+    taken: list[float] = []
+
+    def loss(latent: Any, *_: object) -> tuple[Any, Any]:
+        taken.append((1 - gains) ** (len(taken) // 20))
+        return taken[-1] + 0 * latent.sum(), torch.zeros(3, 3, 32, 32)
+
+    monkeypatch.setattr(adjusting, "step_loss", loss)
+    flat = torch.zeros(5, 3, 32, 32)
+    goals = adjusting.Goals(torch.zeros(5, 8), flat, face_weight(32), torch.zeros(1, 8, 16))
+    latent = torch.zeros(1, 8, 16, requires_grad=True)
+    fit(latent, LowRank(puppeteer.generator), goals, puppeteer, lambda report: None)
+    assert len(taken) == steps
+
+
+def test_progress_writes_a_picture(tmp_path: Path) -> None:
+    picture = np.full((32, 96, 3), 77, np.uint8)
+    with watched(tmp_path / "now.png") as listen:
+        listen(adjusting.Report(20, 1.0, 12.0, picture))
+    assert (cv2.imread(str(tmp_path / "now.png")) == picture).all()
