@@ -17,10 +17,10 @@ from reenact.checkpoint import fingerprint, save_checkpoint  # noqa: E402
 from reenact.edits import Edit, save_edit  # noqa: E402
 from reenact.errors import UserError  # noqa: E402
 from reenact.evaluate import drivers, leakage, perceptual, report, witness_training  # noqa: E402
-from reenact.evaluate.__main__ import main  # noqa: E402
+from reenact.evaluate.__main__ import check_size, main  # noqa: E402
 from reenact.evaluate.edits import trait_of  # noqa: E402
-from reenact.evaluate.material import load_material, portraits_plan  # noqa: E402
-from reenact.evaluate.model import load_model  # noqa: E402
+from reenact.evaluate.material import Material, load_material, portraits_plan  # noqa: E402
+from reenact.evaluate.model import Model, load_model  # noqa: E402
 from reenact.evaluate.pictures import likeness, ssim_map  # noqa: E402
 from reenact.evaluate.read import Readings  # noqa: E402
 from reenact.evaluate.reenactment import correlation_in_clips  # noqa: E402
@@ -255,3 +255,15 @@ def test_mistakes_are_named(
     assert "--mesh" in capsys.readouterr().err
     assert load_material(root / "test").rows.shape == (4, 2, 12)
     assert len(load_model(tiny).avatars) == 2
+
+
+def test_a_model_of_another_size_than_the_test_people_is_refused(tmp_path: Path) -> None:
+    model = Model(tmp_path, Puppeteer(DIMS, ENCODER), None, (), (), "")  # type: ignore[arg-type]
+    rows = np.zeros((1, 2, 1), np.intp)
+    for size in (DIMS.resolution, 64):
+        people = blobs(tmp_path / str(size), 2, 1, size)
+        if size == DIMS.resolution:
+            check_size(model, Material(people, rows, people, rows[0]))
+            continue
+        with pytest.raises(UserError, match="draws 128 px and the test people have 64 px"):
+            check_size(model, Material(people, rows, people, rows[0]))

@@ -60,6 +60,8 @@ def measure_models(options: argparse.Namespace) -> None:
     """The command `model`."""
     means = means_of(options)
     models = [load_model(folder) for folder in [options.model, *options.against]]
+    for model in models:
+        check_size(model, means.material)
     console = Console(stderr=True)
     figures = []
     for model in models:
@@ -94,6 +96,16 @@ def names_of(models: list[Model]) -> list[str]:
     """What the columns are called: the folders' names, or their paths where these are alike."""
     names = [model.folder.resolve().name for model in models]
     return names if len(set(names)) == len(names) else [str(model.folder) for model in models]
+
+
+def check_size(model: Model, people: material.Material) -> None:
+    """Raises UserError where a model draws pictures of another size than the test people's."""
+    drawn, size = model.puppeteer.dims.resolution, people.portraits.size
+    if drawn != size:
+        raise UserError(
+            f"{model.folder} draws {drawn} px and the test people have {size} px; "
+            f"only models of {size} px can be measured"
+        )
 
 
 def write_json(file: Path, witness: dict[str, float], figures: dict[str, object]) -> None:

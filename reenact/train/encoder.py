@@ -137,10 +137,9 @@ class EncoderStage:
         """Correlation with the truth on held-out people, for a few factors."""
         self.model.eval()
         index = np.flatnonzero(self.held_out)[:: max(1, int(self.held_out.sum()) // 128)]
-        torch_state = torch.get_rng_state()
-        torch.manual_seed(0)
-        seen, turn = data.seen(self.frames, index, self.side)
-        torch.set_rng_state(torch_state)
+        with torch.random.fork_rng([DEVICE] if DEVICE.type == "cuda" else []):
+            torch.manual_seed(0)
+            seen, turn = data.seen(self.frames, index, self.side)
         predicted, known = self.model.motion(seen), self.motion(index, turn)
         self.model.train()
         rho = correlation(predicted, known)
