@@ -118,6 +118,32 @@ def test_an_adjusted_avatar_is_drawn_with_its_own_weights() -> None:
     np.testing.assert_array_equal(model.draw(ada), plain)
 
 
+def test_adjusting_is_shown_measured_and_kept(
+    run: Run, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for library in ("torch", "numba"):
+        pytest.importorskip(library)
+    from reenact import adjust
+
+    monkeypatch.setattr(adjust, "STEPS", 3)  # as it is, but for minutes
+    monkeypatch.setattr(adjust, "_ROUND", 1)
+    code, out, _ = run("add", photo, "--consent", "x", "--adjust")
+    assert code == 0 and "adjusting  made it" in out and "dB" in out
+    made = load_avatar(avatars_folder() / "demo driver.avatar")
+    assert made.delta is not None and np.abs(made.delta).max() > 0
+    previews = list((avatars_folder() / "previews").iterdir())
+    assert [file.name for file in previews] == ["demo driver.png"], "nothing to watch any more"
+    assert np.asarray(PIL.Image.open(previews[0])).shape == (2 * (256 + 24), 6 * 256, 3)
+    assert "yes" in run("list")[1].splitlines()[-1]
+
+
+def test_adjusting_without_torch_is_refused_at_once(
+    run: Run, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(avatar_commands, "find_spec", lambda name: None)
+    refused(run("add", photo, "--consent", "x", "--adjust"), 'pip install -e ".[train]"')
+
+
 def test_likeness_tells_the_portrait_from_another_person() -> None:
     from reenact.likeness import measure
     from reenact.portrait_model import PortraitModel

@@ -29,7 +29,13 @@ NETWORKS = (
 ON_TOP = ("reenact.__main__", "reenact.avatar_commands", "reenact.portrait_model")
 """Commands of the package that stand on the engines, as an app does; nothing else may import them."""
 
-COMMANDS = ("reenact.__main__", "reenact.train", "reenact.evaluate", "export")
+COMMANDS = (
+    "reenact.__main__",
+    "reenact.avatar_commands",
+    "reenact.train",
+    "reenact.evaluate",
+    "export",
+)
 WITH_TORCH = (*(f"reenact.{name}" for name in NETWORKS), *COMMANDS, "engines.torch_engine")
 """The only modules and packages that may import torch, or one another, at all."""
 
