@@ -23,7 +23,7 @@ from realtime.models import STARTER
 from realtime.outputs import parse_outputs
 from realtime.readers import open_input
 from realtime.settings import default_file
-from reenact.avatar import check_fits, load_avatar, starter_avatars
+from reenact.avatar import check_fits, load_avatar, starter_avatars, user_avatars
 from reenact.errors import UserError
 from reenact.face import FaceFinder
 from reenact.folders import settings_folder
@@ -59,12 +59,13 @@ def model(asked: Asked) -> Iterator[Finding]:
 
 
 def _avatars(info: ModelInfo) -> Iterator[Finding]:
-    fitting = []
-    for name, path in starter_avatars().items():
+    fitting, shipped = [], starter_avatars()
+    for name, path in (user_avatars() | shipped).items():
         try:
             check_fits(load_avatar(path), info.fingerprint, style_count(info.dims))
         except UserError as error:
-            yield told(error, State.WARNING, "this avatar cannot be shown", advice("starter"))
+            lines = advice("starter") if name in shipped else ()
+            yield told(error, State.WARNING, "this avatar cannot be shown", lines)
         else:
             fitting.append(name)
     if fitting:

@@ -20,7 +20,9 @@ Image = npt.NDArray[np.uint8]
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """Decoders that may run; Pillow knows others that start programs or read other files."""
 MOST_PIXELS = 100_000_000
-"""Decoded they take 300 MB. JPEGs of up to 64 times that are read smaller."""
+"""Decoded they take 300 MB."""
+MOST_IN_JPEG = 450_000_000
+"""Of these the decoder can leave out most, unless they come in several passes (progressive)."""
 BEHIND = (200, 200, 200)
 """What shows through where a picture is transparent."""
 
@@ -77,7 +79,7 @@ def write_picture(image: Image, path: Path) -> None:
 def _shrink(image: PIL.Image.Image, path: Path) -> None:
     """Bring a picture that is not decoded yet below MOST_PIXELS: JPEGs can be decoded at 1/8."""
     width, height = image.size
-    if width * height > MOST_PIXELS:
+    if MOST_PIXELS < width * height <= MOST_IN_JPEG and "progressive" not in image.info:
         scale = (MOST_PIXELS / (width * height)) ** 0.5
         image.draft("RGB", (int(width * scale) // 2, int(height * scale) // 2))
     if image.size[0] * image.size[1] > MOST_PIXELS:

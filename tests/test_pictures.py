@@ -164,6 +164,14 @@ def test_a_jpeg_that_is_too_large_is_read_smaller(
     assert 5_000 < height * width <= 40_000 and abs(width / height - 1.5) < 0.03
     assert np.abs(image[height // 4, width // 4].astype(int) - RED).max() < 40
     assert MOST_PIXELS == 100_000_000
+    large = PIL.Image.fromarray(quarters()).resize((600, 400))
+    large.save(path, progressive=True)  # its decoder would hold all of it at once
+    with pytest.raises(UserError, match="too large"):
+        read_picture(path)
+    large.save(path)
+    monkeypatch.setattr(pictures, "MOST_IN_JPEG", 200_000)
+    with pytest.raises(UserError, match="too large"):
+        read_picture(path)
 
 
 def truncated(path: Path) -> None:
