@@ -3,6 +3,7 @@
 It also reads what a model file says of itself.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,9 @@ class OnnxRuntimeGpuEngine(OnnxRuntimeEngine):
 
 
 def read_info(model_dir: Path | str) -> ModelInfo:
-    """Read what a model folder holds, from the metadata of its three graphs.
+    """Read what a model folder holds, from the metadata of its graphs.
+
+    All three must be there; of an imported generator that nobody can drive yet the first and last.
 
     Raises:
         UserError: a graph is missing or damaged, or they are of different generators.
@@ -126,13 +129,15 @@ def read_info(model_dir: Path | str) -> ModelInfo:
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1
     infos: list[ModelInfo] = []
+    crop = 0  # what the camera's pictures are cut to: an imported portrait encoder's may be another
     for graph in GRAPHS:
+        if graph == "encode_deformation" and not (Path(model_dir) / f"{graph}.onnx").exists():
+            continue
         path = graph_file(model_dir, graph)
         session = _open(path, options)
-        shape = session.get_inputs()[0].shape
-        crop = infos[-1].crop if graph == "render" else shape[1]
+        crop = crop if graph == "render" else session.get_inputs()[0].shape[1]
         try:
-            infos.append(parse_info(session.get_modelmeta().custom_metadata_map, crop))
+            infos.append(parse_info(session.get_modelmeta().custom_metadata_map, 0))
         except ValueError as error:
             raise damaged(path, error) from error
     if len(set(infos)) > 1:
@@ -140,7 +145,7 @@ def read_info(model_dir: Path | str) -> ModelInfo:
             f"the graphs in {model_dir} are of different models; export them again together: "
             "`python -m export`"
         )
-    return infos[0]
+    return replace(infos[0], crop=crop)
 
 
 def _open(

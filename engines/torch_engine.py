@@ -22,6 +22,8 @@ def graph_module(puppeteer: Puppeteer, graph: str, dtype: torch.dtype = torch.fl
     Raises:
         ValueError: there is no graph of that name.
     """
+    if graph == "encode_identity" and puppeteer.portrait is not None:
+        return graphs.EncodePortrait(puppeteer).eval()
     if graph == "encode_identity":
         return graphs.EncodeIdentity(puppeteer, dtype).eval()
     if graph == "encode_deformation":
@@ -34,8 +36,9 @@ def graph_module(puppeteer: Puppeteer, graph: str, dtype: torch.dtype = torch.fl
 def graph_shapes(puppeteer: Puppeteer, graph: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the shapes of a graph's input and output, both with the leading 1."""
     dims, crop = puppeteer.dims, (1, puppeteer.encoder.crop, puppeteer.encoder.crop, 3)
+    portrait = (1, puppeteer.portrait_crop, puppeteer.portrait_crop, 3)
     return {
-        "encode_identity": (crop, (1, spaces.rows(dims), dims.w_dim)),
+        "encode_identity": (portrait, (1, spaces.rows(dims), dims.w_dim)),
         "encode_deformation": (crop, (1, spaces.deformation_count(dims))),
         "render": ((1, spaces.style_count(dims)), (1, dims.resolution, dims.resolution, 3)),
     }[graph]

@@ -54,10 +54,15 @@ def load(checkpoint: Path) -> "Source":
     """Return a checkpoint's model and what is known of it."""
     from engines.passport import sha256
     from export.write import Source
-    from reenact.checkpoint import load_checkpoint
+    from reenact.checkpoint import graphs_in, load_checkpoint, load_imported
+    from reenact.encoders import EncoderDims
 
-    puppeteer, info = load_checkpoint(checkpoint)
-    return Source(puppeteer, str(info.get("license", "not stated")), sha256(checkpoint))
+    graphs = graphs_in(checkpoint)
+    if graphs == GRAPHS:
+        puppeteer, info = load_checkpoint(checkpoint)
+    else:
+        puppeteer, info = load_imported(checkpoint, EncoderDims())
+    return Source(puppeteer, str(info.get("license", "not stated")), sha256(checkpoint), graphs)
 
 
 def _source(checkpoint: Path | None, size: int | None) -> "Source":
@@ -172,7 +177,7 @@ def main() -> int:
     out = _folder(arguments, source)
     checks = [check_openvino] if to == "openvino" else []
     parities = write_graphs(source, out, precision, free_batch, checks)
-    engines = _build(out, PRODUCTS[to]) if to in PRODUCTS else []
+    engines = _build(out, PRODUCTS[to], source.graphs) if to in PRODUCTS else []
     for graph, parity in parities.items():
         _report(out / f"{graph}.onnx", f"{precision}  {_words(parity, precision)}")
     for engine in engines:
@@ -180,12 +185,12 @@ def main() -> int:
     return 0
 
 
-def _build(folder: Path, product: str) -> list[Path]:
+def _build(folder: Path, product: str, graphs: tuple[str, ...]) -> list[Path]:
     from engines.tensorrt_build import build
     from export.write import shown
 
     with shown() as progress:
-        return [build(folder / f"{graph}.onnx", product, progress=progress) for graph in GRAPHS]
+        return [build(folder / f"{graph}.onnx", product, progress=progress) for graph in graphs]
 
 
 def _words(parity: "Parity", precision: str) -> str:

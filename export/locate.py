@@ -11,9 +11,8 @@ from torch import nn
 from engines.torch_engine import graph_module
 from export.rounded import rounded
 from export.run_onnx import Array, runner
-from export.to_onnx import layer_names
+from export.to_onnx import LANDMARKS, layer_names
 from reenact import spaces
-from reenact.encoders import BasicBlock, SubModule
 from reenact.hybrid import Puppeteer
 
 FLOAT_TOLERANCE = 1e-4  # fp32: of the largest number, or of 1 where all are smaller
@@ -116,4 +115,4 @@ def _render_parts(puppeteer: Puppeteer) -> dict[str, nn.Module]:
 
 def _encoder_parts(puppeteer: Puppeteer) -> dict[str, nn.Module]:
     named = puppeteer.named_modules()
-    return {path: part for path, part in named if isinstance(part, BasicBlock | SubModule)}
+    return {path: part for path, part in named if isinstance(part, LANDMARKS)}

@@ -21,6 +21,7 @@ from engines.torch_engine import graph_module, graph_shapes
 from reenact import graphs, spaces
 from reenact.checkpoint import fingerprint
 from reenact.encoders import BasicBlock, SubModule
+from reenact.foreign_encoder import Row, Unit
 from reenact.hybrid import Puppeteer
 
 OPSETS = {"fp32": 20, "fp16": 20, "bf16": 22}  # before 22 a convolution must not be bfloat16
@@ -30,6 +31,8 @@ NAMES = {  # input, output
     "render": ("styles", "picture"),
 }
 _SCOPES = "pkg.torch.onnx.name_scopes"  # the modules a node comes from, outermost first
+LANDMARKS = (BasicBlock, SubModule, Unit, Row)
+"""Parts of encoders that a graph can be compared at."""
 _SMALL = 1024  # bytes: below this a tensor is not worth a node
 
 
@@ -77,7 +80,7 @@ def layer_names(puppeteer: Puppeteer, graph: str, module: nn.Module) -> dict[str
         layers = enumerate(spaces.layers(puppeteer.dims))
         return {f"layers.{number}": layer.name for number, layer in layers}
     named = module.named_modules()
-    return {path: path for path, part in named if isinstance(part, BasicBlock | SubModule)}
+    return {path: path for path, part in named if isinstance(part, LANDMARKS)}
 
 
 def _traced(

@@ -30,11 +30,13 @@ class Source:
         puppeteer: in eval mode, on the CPU.
         license: the terms of its weights.
         checkpoint: SHA-256 of the file they came from, hex; None for random weights.
+        graphs: which of the graphs can be exported; fewer where encoders are missing.
     """
 
     puppeteer: Puppeteer
     license: str
     checkpoint: str | None = None
+    graphs: tuple[str, ...] = GRAPHS
 
 
 def write_graphs(
@@ -69,10 +71,10 @@ def write_graphs(
             folder = Path(name)
             parities = {
                 graph: _write_graph(source, graph, folder, progress, precision, free_batch, checks)
-                for graph in GRAPHS
+                for graph in source.graphs
             }
             out.mkdir(parents=True, exist_ok=True)
-            for graph in GRAPHS:
+            for graph in source.graphs:
                 os.replace(folder / f"{graph}.onnx", out / f"{graph}.onnx")
     except OSError as error:
         raise UserError(
@@ -92,6 +94,8 @@ def _write_graph(
     checks: Sequence[Check],
 ) -> Parity:
     puppeteer = source.puppeteer
+    if graph == "encode_identity" and puppeteer.portrait is not None:
+        precision = "fp32"  # see `reenact.graphs.EncodePortrait`
     task = progress.add_task(f"{graph}: tracing", total=None)
     model = to_onnx(puppeteer, graph, source.license, precision, free_batch)
     count = len(inputs(puppeteer, graph, model))

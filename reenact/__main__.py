@@ -21,6 +21,7 @@ from reenact.errors import CommandLine, UserError, exit_on_user_error
 
 if TYPE_CHECKING:
     from reenact.foreign import Foreign
+    from reenact.foreign_encoder import PortraitDims
 
 LIMITS = (-3.0, 3.0)
 """Strengths that published directions are mostly used with."""
@@ -46,8 +47,10 @@ def import_checkpoint(arguments: argparse.Namespace) -> None:
     for line in description(found):
         console.print(line)
     with console.status(f"writing {out}"):
-        save_generator(found.generator, out, {"origin": found.origin, "license": LICENCE})
+        info = {"origin": found.origin, "license": LICENCE}
+        save_generator(found.generator, out, info, found.encoder)
     console.print(f"written      {out}")
+    console.print(f"next         python -m export --checkpoint {out} --out {out.with_suffix('')}")
 
 
 def need_torch() -> None:
@@ -98,10 +101,17 @@ def description(found: "Foreign") -> Iterator[str]:
     yield f"mapping      {dims.mapping_layers} layers, z of {dims.z_dim}"
     yield f"noise        {'one fixed map for each layer' if dims.noise else 'none'}"
     if found.encoder is not None:
-        yield f"encoder      {len(found.encoder)} tensors of a portrait encoder (not imported yet)"
+        yield f"portraits    {portrait_words(found.encoder.portrait)}"
     yield f"fingerprint  {fingerprint(found.generator)[:16]}"
     for remark in (*found.remarks, LICENCE):
         yield f"note         {remark}"
+
+
+def portrait_words(portrait: "PortraitDims") -> str:
+    """What a portrait encoder is, in words."""
+    if portrait.passes:
+        return f"ReStyle's encoder, {portrait.passes} passes over a crop of 256 px"
+    return f"{'e4e' if portrait.deltas else 'pSp'}'s encoder, reads a crop of 256 px"
 
 
 def parse() -> argparse.Namespace:

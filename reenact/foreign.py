@@ -16,6 +16,7 @@ from torch import Tensor
 
 from reenact import ops, spaces
 from reenact.errors import UserError
+from reenact.foreign_encoder import PortraitEncoder, read_portrait_encoder
 from reenact.generator import Generator
 from reenact.spaces import Dims, Layer
 from reenact.unpickle import Instance, damaged, read_pickle, read_torch, refused
@@ -33,13 +34,13 @@ class Foreign:
         generator: ours, with the file's weights; eval mode, fp32, CPU.
         origin: whose format it is, in words.
         remarks: what a user should know about this file, sentences.
-        encoder: tensors of a portrait encoder by their names in the file, if it has one.
+        encoder: its portrait encoder, if it has one that we know; `remarks` say so otherwise.
     """
 
     generator: Generator
     origin: str
     remarks: tuple[str, ...]
-    encoder: Mapping[str, Tensor] | None = None
+    encoder: PortraitEncoder | None = None
 
 
 def read_foreign(path: Path) -> Foreign:
@@ -115,7 +116,7 @@ def _renamed_nvidia(dims: Dims, tensors: Tensors) -> dict[str, Tensor]:
 def _from_rosinality(path: Path, content: Any) -> Foreign:
     if not isinstance(content, dict):
         raise refused(path, "it holds no dictionary of weights")
-    encoder = None
+    encoder: dict[str, Tensor] = {}
     if "g_ema" in content:
         origin, tensors = "rosinality (stylegan2-pytorch)", content["g_ema"]
     elif "state_dict" in content:
@@ -142,7 +143,22 @@ def _from_rosinality(path: Path, content: Any) -> Foreign:
     remarks = [remark] if remark else []
     if not noises:
         remarks.append("It has no noise maps, so its noise is left out.")
-    return Foreign(_generator(path, dims, state), origin, tuple(remarks), encoder)
+    generator = _generator(path, dims, state)
+    portrait, words = _portrait_encoder(dims, encoder, content) if encoder else (None, [])
+    return Foreign(generator, origin, (*remarks, *words), portrait)
+
+
+def _portrait_encoder(
+    dims: Dims, tensors: Tensors, content: Mapping[str, Any]
+) -> tuple[PortraitEncoder | None, list[str]]:
+    """The portrait encoder; or none, and why. The generator is of use without it."""
+    options, mean = content.get("opts"), content.get("latent_avg")
+    options = options if isinstance(options, dict) else getattr(options, "__dict__", {})
+    mean = mean.float() if isinstance(mean, Tensor) else None
+    try:
+        return read_portrait_encoder(dims, tensors, options, mean), []
+    except ValueError as error:
+        return None, [f"Its portrait encoder was left out: {error}."]
 
 
 def _under(prefix: str, tensors: Tensors) -> dict[str, Tensor]:

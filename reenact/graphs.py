@@ -75,6 +75,28 @@ class EncodeIdentity(nn.Module):
         return self.w_avg + offsets
 
 
+class EncodePortrait(nn.Module):
+    """Portrait crop u8 [N, 256, 256, 3] -> W_ID f32 [N, rows, w_dim] by an imported encoder.
+
+    Always in float32: it runs once for a portrait. ReStyle's draws between its passes.
+    """
+
+    def __init__(self, puppeteer: Puppeteer) -> None:
+        super().__init__()
+        self.identity_encoder = puppeteer.identity_encoder
+        self.affines = puppeteer.generator.affines.layers
+        self.rows = puppeteer.generator.affines.rows
+        self.render = Render(puppeteer.generator.synthesis)
+
+    def forward(self, crop: Tensor) -> Tensor:
+        w_id: Tensor = self.identity_encoder(read_pixels(crop), self._draw)
+        return w_id
+
+    def _draw(self, w_plus: Tensor) -> Tensor:
+        pairs = zip(self.affines, self.rows, strict=True)
+        return self.render.picture(torch.cat([layer(w_plus[:, row]) for layer, row in pairs], 1))
+
+
 class EncodeDeformation(nn.Module):
     """Driver crop u8 [N, C, C, 3] -> S_F f32 [N, D]."""
 
@@ -226,6 +248,10 @@ class Render(nn.Module):
                 self.sizes.append(module.weight.shape[1])
 
     def forward(self, styles: Tensor) -> Tensor:
+        return write_pixels(self.picture(styles))
+
+    def picture(self, styles: Tensor) -> Tensor:
+        """The picture f32 [N, 3, R, R], about -1..1."""
         parts = torch.split(styles[:, :, None, None], self.sizes, dim=1)
         x, image = self.constant, None
         for layer, style in zip(self.layers, parts, strict=True):
@@ -234,4 +260,4 @@ class Render(nn.Module):
             else:
                 image = layer(x, style, image)
         assert image is not None
-        return write_pixels(image)
+        return image

@@ -12,27 +12,44 @@ from torch import Tensor, nn
 
 from reenact import spaces
 from reenact.encoders import Deform, DeformationEncoder, EncoderDims, IdentityEncoder, Pyramid
+from reenact.foreign_encoder import CROP, PortraitDims, PortraitEncoder
 from reenact.generator import Generator
 from reenact.spaces import Dims
 
 
 class Puppeteer(nn.Module):
-    """Generator and encoders. Crops are [N, 3, crop, crop] in -1..1, pictures [N, 3, R, R]."""
+    """Generator and encoders. Crops are [N, 3, crop, crop] in -1..1, pictures [N, 3, R, R].
 
-    def __init__(self, dims: Dims, encoder: EncoderDims) -> None:
+    `portrait`: W_ID comes from an imported portrait encoder, which has a backbone of its own and
+    sees a crop of `portrait_crop` px.
+    """
+
+    def __init__(
+        self, dims: Dims, encoder: EncoderDims, portrait: PortraitDims | None = None
+    ) -> None:
         super().__init__()
-        self.dims, self.encoder = dims, encoder
+        self.dims, self.encoder, self.portrait = dims, encoder, portrait
         self.generator = Generator(dims)
         self.pyramid = Pyramid(encoder)
-        self.identity_encoder = IdentityEncoder(dims, encoder)
+        self.identity_encoder = (
+            IdentityEncoder(dims, encoder) if portrait is None else PortraitEncoder(dims, portrait)
+        )
         self.deformation_encoder = DeformationEncoder(encoder)
         self.deform_head = Deform(dims, encoder)
         self.deformed: Tensor
         places = torch.tensor(spaces.deformed_channels(dims))
         self.register_buffer("deformed", places, persistent=False)
 
+    @property
+    def portrait_crop(self) -> int:
+        """Side of the crop that `identify` takes, px."""
+        return self.encoder.crop if self.portrait is None else CROP
+
     def identify(self, crop: Tensor) -> Tensor:
         """W_ID of a portrait: [N, rows, w_dim]."""
+        if isinstance(self.identity_encoder, PortraitEncoder):
+            w_id: Tensor = self.identity_encoder(crop, self.generator)
+            return w_id
         offsets: Tensor = self.identity_encoder(self.pyramid(crop))
         return self.generator.w_avg + offsets.float()
 

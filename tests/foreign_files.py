@@ -142,3 +142,66 @@ def _rosinality_layer(name: str, outputs: int, kernel: int) -> dict[str, Tensor]
         f"{name}.conv.modulation.weight": torch.randn(WIDTH, WIDTH),
         f"{name}.conv.modulation.bias": torch.randn(WIDTH),
     }
+
+
+def portrait_state(inputs: int, three_maps: bool, width: int = 16) -> dict[str, Tensor]:
+    """The state dict of an encoder of pSp's, e4e's or ReStyle's: names and shapes."""
+    state = {"input_layer.0.weight": _filters(width, inputs, 3)} | _norm("input_layer.1", width)
+    state["input_layer.2.weight"] = torch.rand(width) * 0.4
+    before = width
+    for number in range(24):  # 3 + 4 + 14 + 3 units
+        channels = width << (number > 2) + (number > 6) + (number > 20)
+        state |= _portrait_unit(f"body.{number}", before, channels)
+        before = channels
+    for row in range(6):
+        maps = 0 if row < 3 or not three_maps else 1
+        for k in range(4 + maps):
+            name = f"styles.{row}.convs.{2 * k}"
+            state[f"{name}.weight"] = _filters(WIDTH, before if k == 0 else WIDTH, 3)
+            state[f"{name}.bias"] = torch.randn(WIDTH) * 0.3
+        # small, so that what one pass rounds does not grow in ReStyle's next ones
+        state[f"styles.{row}.linear.weight"] = torch.randn(WIDTH, WIDTH) / 20
+        state[f"styles.{row}.linear.bias"] = torch.randn(WIDTH) / 20
+    for k, channels in enumerate((4 * width, 2 * width), 1) if three_maps else ():
+        state[f"latlayer{k}.weight"] = _filters(before, channels, 1)
+        state[f"latlayer{k}.bias"] = torch.randn(before)
+    return state
+
+
+def _portrait_unit(name: str, inputs: int, outputs: int) -> dict[str, Tensor]:
+    layer = f"{name}.res_layer"
+    state = _norm(f"{layer}.0", inputs) | _norm(f"{layer}.4", outputs)
+    state[f"{layer}.1.weight"] = _filters(outputs, inputs, 3)
+    state[f"{layer}.2.weight"] = torch.rand(outputs) * 0.4
+    state[f"{layer}.3.weight"] = _filters(outputs, outputs, 3)
+    state[f"{layer}.5.fc1.weight"] = _filters(outputs // 16, outputs, 1)
+    state[f"{layer}.5.fc2.weight"] = _filters(outputs, outputs // 16, 1)
+    if inputs != outputs:
+        state[f"{name}.shortcut_layer.0.weight"] = _filters(outputs, inputs, 1)
+        state |= _norm(f"{name}.shortcut_layer.1", outputs)
+    return state
+
+
+def _filters(outputs: int, inputs: int, size: int) -> Tensor:
+    return torch.randn(outputs, inputs, size, size) / (size * inputs**0.5)
+
+
+def _norm(name: str, channels: int) -> dict[str, Tensor]:
+    return {
+        f"{name}.weight": 0.5 + torch.rand(channels),
+        f"{name}.bias": torch.randn(channels) * 0.2,
+        f"{name}.running_mean": torch.randn(channels) * 0.2,
+        f"{name}.running_var": 0.5 + torch.rand(channels),
+        f"{name}.num_batches_tracked": torch.tensor(7),
+    }
+
+
+def write_portraits(path: Path, kind: str, inputs: int = 3, **options: Any) -> dict[str, Tensor]:
+    """Write a file of pSp's, e4e's or ReStyle's with a generator of `rosinality_state`; its parts."""
+    state = portrait_state(inputs, kind in ("GradualStyleEncoder", "Encoder4Editing"))
+    parts = {f"encoder.{name}": tensor for name, tensor in state.items()}
+    parts |= {f"decoder.{name}": tensor for name, tensor in rosinality_state().items()}
+    mean = torch.randn(WIDTH).repeat(6, 1)  # one for each row
+    options = {"encoder_type": kind, "start_from_latent_avg": True, "device": "cuda:0"} | options
+    torch.save({"state_dict": parts, "latent_avg": mean, "opts": options}, path)
+    return parts | {"latent_avg": mean}

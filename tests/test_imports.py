@@ -21,6 +21,7 @@ NETWORKS = (
     "checkpoint",
     "unpickle",
     "foreign",
+    "foreign_encoder",
     "field_edits",
     "low_rank",
     "carry",
