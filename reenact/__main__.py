@@ -3,6 +3,7 @@
 reenact avatar add PHOTO                 a portrait becomes an avatar; also list, show, remove, export, import
 reenact import FILE                      a StyleGAN2 checkpoint becomes one of ours
 reenact edit FILE --generator CHECKPOINT    a direction in its W or W+ becomes an edit
+reenact train --generator CHECKPOINT        encoders for it: from its own pictures, from videos
 """
 
 import argparse
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from reenact.foreign import Foreign
     from reenact.foreign_encoder import PortraitDims
 
+CHECKPOINT = "starter.safetensors"
+"""The weights' name in a model folder; as `engines.contract` has it."""
+STARTER = Path(__file__).parent / "starter" / CHECKPOINT
 LIMITS = (-3.0, 3.0)
 """Strengths that published directions are mostly used with."""
 LICENCE = (
@@ -32,25 +36,45 @@ LICENCE = (
 
 
 def import_checkpoint(arguments: argparse.Namespace) -> None:
-    """Print what the file holds, and write its generator beside it."""
-    path: Path = arguments.file
-    out: Path = arguments.out or path.with_suffix(".safetensors")
-    if out.exists() and not arguments.force:
-        raise UserError(f"{out} is there already; add --force to replace it, or name another --out")
+    """Print what the file holds, and write it: beside the file, or with an encoder as a model folder."""
     need_torch()
     from reenact.checkpoint import save_generator
     from reenact.foreign import read_foreign
 
     console = Console(highlight=False, soft_wrap=True)
+    path: Path = arguments.file
     with console.status(f"reading {path}"):
         found = read_foreign(path)
+    beside = path.with_suffix(".safetensors")
+    out: Path = arguments.out or (path.with_suffix("") / CHECKPOINT if found.encoder else beside)
+    if out.exists() and not arguments.force:
+        raise UserError(f"{out} is there already; add --force to replace it, or name another --out")
     for line in description(found):
         console.print(line)
     with console.status(f"writing {out}"):
+        make_folder(out.parent)
         info = {"origin": found.origin, "license": LICENCE}
         save_generator(found.generator, out, info, found.encoder)
     console.print(f"written      {out}")
-    console.print(f"next         python -m export --checkpoint {out} --out {out.with_suffix('')}")
+    if found.encoder:
+        console.print(f"next         python -m export --checkpoint {out}")
+    console.print(f"next         reenact train --generator {out} --run RUN --to FOLDER")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder; UserError where that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make {folder} ({error}); choose another place") from error
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Train encoders for an imported generator."""
+    need_torch()
+    from reenact.train.own_generator import train_own
+
+    train_own(arguments)
 
 
 def need_torch() -> None:
@@ -78,6 +102,14 @@ def import_edit(arguments: argparse.Namespace) -> None:
         edit = direction_edit(generator, Path(source), name, rows, component, limits)
     save_edit(edit, out)
     print(f"written {out}: {edit.name!r}, strengths from {limits[0]:g} to {limits[1]:g}")
+
+
+def named_file(text: str) -> tuple[str, Path]:
+    """NAME=FILE, for argparse."""
+    name, equals, path = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FILE")
+    return name, Path(path)
 
 
 def row_range(text: str) -> slice:
@@ -137,7 +169,39 @@ def parse() -> argparse.Namespace:
     sub.add_argument("--limits", type=float, nargs=2, default=LIMITS, metavar=("LOW", "HIGH"))
     sub.add_argument("--out", type=Path, help=f"default: NAME{SUFFIX}")
     sub.set_defaults(run=import_edit)
+    add_train(commands)
     return parser.parse_args()
+
+
+def add_train(commands: "argparse._SubParsersAction[CommandLine]") -> None:
+    """The words of `reenact train`."""
+    about = (
+        "Train the encoders that drive an imported generator, which stays as it is: from pictures "
+        "that it draws itself, then from a folder of videos where one is given. Goes on where it "
+        "was stopped; torchrun runs it on several GPUs."
+    )
+    sub = commands.add_parser("train", help=about, description=about)
+    add = sub.add_argument
+    add("--generator", type=Path, required=True, metavar="FILE", help="imported, .pkl or .pt")
+    add(
+        "--run",
+        dest="folder",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="snapshots and sheets of pictures",
+    )
+    add("--to", type=Path, required=True, metavar="DIR", help="the model folder to write")
+    add("--videos", type=Path, metavar="DIR", help="videos of faces, one face in each")
+    add("--minutes", type=float, default=60, help="default: 60")
+    add("--batch", type=int, default=8, help="pictures a step and process (default: 8)")
+    add("--samples", type=int, default=2000, help="faces drawn to find motion (default: 2000)")
+    add("--directions", type=named_file, nargs="+", default=[], metavar="NAME=FILE",
+        help="directions in W that move one factor, .npy or .pt, instead of those found")  # fmt: skip
+    add("--start", type=Path, default=STARTER, metavar="FILE",
+        help="whose encoder reads the faces (default: the starter)")  # fmt: skip
+    add("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    sub.set_defaults(run=train)
 
 
 @exit_on_user_error

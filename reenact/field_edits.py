@@ -63,6 +63,18 @@ def direction_edit(
     return _edit(generator, name, styles[0], limits)
 
 
+def direction_in_w(generator: Generator, path: Path) -> Tensor:
+    """A direction in W from a file like `direction_edit`'s: f32 [w_dim], where the generator is.
+
+    Raises:
+        UserError: unreadable, or no direction in this generator's W.
+    """
+    direction = _direction(path, _read(path), None)
+    if direction.shape != (1, generator.dims.w_dim) or not bool(direction.isfinite().all()):
+        raise refused(path, f"it is {tuple(direction.shape)}, no one direction in W")
+    return direction[0].to(generator.w_avg.device)
+
+
 def _direction(path: Path, content: Any, component: int | None) -> Tensor:
     """f32 [1 or rows, w_dim] of what a file holds."""
     if not isinstance(content, dict):

@@ -73,7 +73,8 @@ class Excite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         means = x.mean((2, 3), keepdim=True)
-        return x * self.fc2(self.fc1(means).relu()).sigmoid()
+        gate: Tensor = self.fc2(self.fc1(means).relu()).sigmoid()
+        return x * gate
 
 
 class Unit(nn.Module):
@@ -143,15 +144,28 @@ class PortraitEncoder(nn.Module):
             self.latlayer2 = nn.Conv2d(2 * width, before, 1)
         self.mean: Tensor  # what the rows are offsets from; zero where they are none
         self.register_buffer("mean", torch.zeros(spaces.rows(dims), dims.w_dim))
+        self.deformed = spaces.deformed_layers(dims)[-1].row + 1  # rows that S_F reaches
+        self.motion = nn.Linear(dims.w_dim, dims.w_dim)  # what of a latent is no identity
+        self.leave_out(torch.zeros(dims.w_dim, dims.w_dim), torch.zeros(dims.w_dim))
+
+    @torch.no_grad()
+    def leave_out(self, weight: Tensor, bias: Tensor) -> None:
+        """Take from every W_ID w the motion that the portrait shows: weight @ w + bias.
+
+        None is left out of an encoder as it is imported; `reenact train` finds the map.
+        """
+        self.motion.weight.copy_(weight)
+        self.motion.bias.copy_(bias)
 
     def forward(self, crop: Tensor, draw: Draw) -> Tensor:
         """`draw` is the generator, which ReStyle looks at."""
         w_id = self.mean.expand(len(crop), -1, -1)
         if not self.portrait.passes:
-            return w_id + self.offsets(crop)
+            w_id = w_id + self.offsets(crop)
         for _ in range(self.portrait.passes):
             w_id = w_id + self.offsets(torch.cat([crop, _resized(draw(w_id))], 1))
-        return w_id
+        motion: Tensor = self.motion(w_id[:, : self.deformed].mean(1))
+        return w_id - motion[:, None]
 
     def offsets(self, x: Tensor) -> Tensor:
         """What one pass makes of x [N, 3 or 6, 256, 256]: [N, rows, w_dim]."""
@@ -216,7 +230,8 @@ def read_portrait_encoder(
     three_maps, deltas = _KINDS[kind]
     passes = PASSES if inputs == 6 else 0
     encoder = PortraitEncoder(dims, PortraitDims(three_maps, deltas, passes, len(first)))
-    state = {name: tensor for name, tensor in tensors.items() if name in encoder.state_dict()}
+    own = {name: t for name, t in encoder.state_dict().items() if name.startswith("motion.")}
+    state = own | {n: tensor for n, tensor in tensors.items() if n in encoder.state_dict()}
     rows = torch.zeros_like(encoder.mean)
     if passes or options.get("start_from_latent_avg"):
         if mean is None or mean.numel() not in (dims.w_dim, rows.numel()):

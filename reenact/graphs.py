@@ -253,7 +253,8 @@ class Render(nn.Module):
     def picture(self, styles: Tensor) -> Tensor:
         """The picture f32 [N, 3, R, R], about -1..1."""
         parts = torch.split(styles[:, :, None, None], self.sizes, dim=1)
-        x, image = self.constant, None
+        x = self.constant
+        image: Tensor | None = None
         for layer, style in zip(self.layers, parts, strict=True):
             if isinstance(layer, StaticConv):
                 x = layer(x, style)

@@ -54,7 +54,7 @@ def expected(parts: dict[str, Tensor], kind: str, crop: Tensor, generator: Gener
 
 
 def close(got: Tensor, wanted: Tensor) -> bool:
-    assert wanted.std() > 0.3
+    assert wanted.std() > 0.03
     return float((got - wanted).abs().max()) < 1e-4 * max(1.0, float(wanted.abs().max()))
 
 
@@ -114,7 +114,7 @@ def test_names_and_shapes_are_the_published_ones() -> None:
         ({"opts": {"encoder_type": "ResNetBackboneEncoder"}}, "ResNetBackboneEncoder"),
         ({"opts": {}}, "None"),
         ({"latent_avg": None}, "mean latent"),
-        ({"latent_avg": torch.zeros(3)}, "mean latent"),
+        ({"latent_avg": torch.zeros(2 * files.WIDTH)}, "mean latent"),
         ({"input_layer.0.weight": torch.zeros(16, 19, 3, 3)}, "19 channels"),
         ({"body.4.res_layer.1.weight": torch.zeros(3, 3)}, "shape"),
         ({"styles.0.linear.bias": torch.full((files.WIDTH,), torch.nan)}, "NaN"),
@@ -150,14 +150,17 @@ def test_import_says_what_reads_portraits_and_what_is_next(tmp_path: Path) -> No
     files.write_portraits(tmp_path / "a.pt", "Encoder4Editing")
     done = command("import", tmp_path / "a.pt")
     assert done.returncode == 0, done.stderr
-    for words in ("portraits    e4e's encoder", f"--checkpoint {tmp_path / 'a.safetensors'}"):
+    written = tmp_path / "a" / "starter.safetensors"
+    for words in ("portraits    e4e's encoder", f"python -m export --checkpoint {written}"):
         assert words in done.stdout
     with pytest.raises(UserError, match="reenact train --generator"):
-        load_checkpoint(tmp_path / "a.safetensors")
+        load_checkpoint(written)
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("kind", ["Encoder4Editing", "ProgressiveBackboneEncoder"])
+@pytest.mark.parametrize(
+    "kind", ["Encoder4Editing", pytest.param("ProgressiveBackboneEncoder", marks=pytest.mark.slow)]
+)
 def test_exported_portraits_encode(tmp_path: Path, kind: str) -> None:
     engines = pytest.importorskip("engines")
     pytest.importorskip("onnxscript")
