@@ -4,6 +4,8 @@ import json
 import os
 import sys
 from dataclasses import fields
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from realtime.flags import parser
@@ -22,6 +24,7 @@ def main() -> int:
     try:  # not at the top: a Python without our packages deserves a sentence, too
         from realtime.app import run
         from realtime.camera_list import describe_cameras
+        from realtime.models import load_model
         from realtime.options import Options, camera_size
         from reenact.avatar import starter_avatars, user_avatars
     except ImportError as error:
@@ -36,13 +39,18 @@ def main() -> int:
         for line in describe_cameras(camera_size(words["camera_size"])):
             print(line, flush=True)
         return 0
+    show = run
+    if words["model"]:
+        folder = Path(words["model"])
+        show = partial(run, loader=partial(load_model, folder=folder))
+        words["avatar"] = words["avatar"] or [str(folder / "avatars")]
     words |= {
         "outputs": words["output"] or ["window"],
         "edits": words["edit"],
         "avatar": words["avatar"] or [],
     }
     options = Options(**{field.name: words[field.name] for field in fields(Options)})
-    report = run(options, lambda line: print(line, flush=True))
+    report = show(options, lambda line: print(line, flush=True))
     print(json.dumps(report) if words["json"] else _sentence(report))
     return 0
 

@@ -15,6 +15,8 @@ def parser() -> CommandLine:
         "may be repeated (default: window)")  # fmt: skip
     add("--avatar", action="append", help="name of a built-in avatar, an .avatar file or a folder "
         "of these; may be repeated, then keys choose (default: all that are built in)")  # fmt: skip
+    add("--model", metavar="FOLDER", help="another model than the starter; its avatars are in "
+        "FOLDER/avatars")  # fmt: skip
     add("--fade", type=float, default=0.3, metavar="S", help="from avatar to avatar (default: 0.3)")
     add("--edit", action="append", default=[], metavar="EDIT=STRENGTH",
         help="change the avatar: age=1.5, smile=1 (those that ship), or FILE.edit=0.8; may be repeated")  # fmt: skip

@@ -35,10 +35,10 @@ from reenact.hybrid import Puppeteer  # noqa: E402
 from reenact.motion_basis import MotionBasis, load_basis, save_basis  # noqa: E402
 from reenact.spaces import Dims  # noqa: E402
 from reenact.train import run  # noqa: E402
-from reenact.train.clips import read_clips  # noqa: E402
-from reenact.train.imported import ImportedStage, leak  # noqa: E402
+from reenact.train.clips import Clips  # noqa: E402
+from reenact.train.imported import ImportedStage, draw_pairs, leak  # noqa: E402
 from reenact.train.motion_space import find_motion, plain, use_directions  # noqa: E402
-from reenact.train.own_generator import make_linear, train_own  # noqa: E402
+from reenact.train.own_generator import clips_of, make_linear, train_own  # noqa: E402
 
 DIMS = Dims(resolution=16, channel_base=128, channel_max=8, w_dim=6, z_dim=6, mapping_layers=1)
 NAMES = ("red", "blue", "noise")
@@ -70,16 +70,16 @@ def test_motion_is_found_and_taken_out_of_a_latent() -> None:
     made = generator()
     space = find_motion(made, read, NAMES, samples=400)
     assert space.shown.tolist() == [True, True, False]
-    own = (space.directions @ space.readings).diagonal()
-    assert torch.allclose(own, torch.tensor([1.0, 1.0, 0.0]), atol=1e-4)
     w = made.mapping(torch.randn(64, DIMS.z_dim))
+    amounts, added = space.amounts(w), space.amounts(w) @ space.directions @ space.readings
+    assert torch.allclose(added.std(0).norm(), amounts.std(0).norm(), rtol=0.2)  # as much motion
     assert torch.allclose(space.amounts(space.neutral(w)), torch.zeros(64, 3), atol=1e-4)
     weight, bias = space.part()
     assert torch.allclose(space.neutral(w), w - (w @ weight.T + bias), atol=1e-4)
     moved = read(plain(made, space.neutral(w) + space.directions[0]))
     before = read(plain(made, space.neutral(w)))
     change = (moved - before)[:, :2].mean(0)
-    assert change[0] > 0.5 and change[0] > 2 * change[1].abs()
+    assert change[0] > 0.3 and change[0] > 2 * change[1].abs()
 
 
 def test_a_generator_that_shows_nothing_is_refused() -> None:
@@ -89,11 +89,12 @@ def test_a_generator_that_shows_nothing_is_refused() -> None:
 
 def test_given_directions_replace_found_ones() -> None:
     space = find_motion(generator(), read, NAMES, samples=200)
-    given = torch.randn(DIMS.w_dim)
+    given, found = torch.randn(DIMS.w_dim), space.directions[1].clone()
     assert use_directions(space, {"blue": given}, NAMES) == ["blue"]
     direction = space.directions[1]
     assert torch.allclose(torch.cosine_similarity(direction, given, 0).abs(), torch.tensor(1.0))
-    assert torch.allclose(direction @ space.readings[:, 1], torch.tensor(1.0), atol=1e-4)
+    reading = space.readings[:, 1]
+    assert torch.allclose(direction @ reading, found @ reading, atol=1e-4)
     with pytest.raises(UserError, match="red, blue, noise"):
         use_directions(space, {"yaw": given}, NAMES)
     with pytest.raises(UserError, match="does not change"):
@@ -121,7 +122,8 @@ def stage(folder: Path, minutes: float, portrait: PortraitDims | None = None) ->
     model = Puppeteer(DIMS, ENCODER, portrait).eval()
     model.generator.load_state_dict(generator().state_dict())
     space = find_motion(model.generator, read, NAMES, samples=200)
-    clips = [np.random.default_rng(k).integers(0, 256, (9, 256, 256, 3), np.uint8) for k in (0, 1)]
+    frames = np.random.default_rng(0).integers(0, 256, (18, 256, 256, 3), np.uint8)
+    clips = Clips(frames, np.repeat([0, 1], 9), np.repeat([0, 1, 2], 6), ("a", "b"), 256)
     return ImportedStage(model, space, folder, minutes, clips, batch=4)
 
 
@@ -203,21 +205,18 @@ def test_the_command_writes_a_model_folder(tmp_path: Path) -> None:
     assert info["steps"] == {"imported": 2} and set(info["held out"]) >= {"correlation", "leak"}
 
 
-def test_videos_become_crops_once(tmp_path: Path) -> None:
-    videos, cache = tmp_path / "videos" / "deeper", tmp_path / "cache"
-    videos.mkdir(parents=True)
-    with pytest.raises(UserError, match="no videos"):
-        read_clips(tmp_path / "videos", cache)
-    shutil.copy(Path(reenact.__file__).parent / "starter" / "demo.mp4", videos / "a.mp4")
-    (clip,) = read_clips(tmp_path / "videos", cache)
-    assert clip.shape[1:] == (256, 256, 3) and len(clip) >= 8
-    assert clip[:, 96:160, 96:160].mean() > 60  # a face, lit
-    times = [file.stat().st_mtime_ns for file in cache.iterdir()]
-    read_clips(tmp_path / "videos", cache)
-    assert [file.stat().st_mtime_ns for file in cache.iterdir()] == times
-    (videos / "a.mp4").write_bytes(b"no video at all")
-    with pytest.raises(UserError, match="in none of the 1 videos"):
-        read_clips(tmp_path / "videos", cache)
+def test_videos_are_cut_once(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    cut = tmp_path / "cut"
+    with pytest.raises(UserError, match="no video"):
+        clips_of(tmp_path / "videos", cut)
+    shutil.copy(Path(reenact.__file__).parent / "starter" / "demo.mp4", tmp_path / "videos")
+    clips = clips_of(tmp_path / "videos", cut)
+    times = [file.stat().st_mtime_ns for file in cut.rglob("*")]
+    assert len(clips_of(tmp_path / "videos", cut).video) == len(clips.video) > 8
+    assert [file.stat().st_mtime_ns for file in cut.rglob("*")] == times
+    first, second = draw_pairs(clips, 3)
+    assert first.shape == (3, 3, 256, 256) and not first.equal(second)
 
 
 @pytest.mark.slow

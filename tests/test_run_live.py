@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -446,3 +448,23 @@ def test_no_library_adds_to_the_sentence(film: Path, tmp_path: Path, words: str)
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_another_model_brings_its_own_avatars(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whichever model: it is looked for in its folder, and so are the avatars unless some are named."""
+    (tmp_path / "avatars").mkdir()
+    avatar_file(tmp_path / "avatars")
+    told: list[str] = []
+
+    def run_there(options: Options, line: Callable[[str], None], loader: Any) -> dict[str, Any]:
+        told.extend(options.avatar)
+        loader("onnxruntime", 1)
+        raise AssertionError("there is no model to load")
+
+    monkeypatch.setattr(realtime.app, "run", run_there)
+    monkeypatch.setattr("sys.argv", ["run_live.py", "--model", str(tmp_path)])
+    with pytest.raises(UserError, match=re.escape(str(tmp_path / "encode_identity.onnx"))):
+        run_live.main.__wrapped__()  # type: ignore[attr-defined]
+    assert told == [str(tmp_path / "avatars")]

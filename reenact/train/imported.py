@@ -6,11 +6,10 @@ the paper's equation draws any identity in any motion. So there are exact pairs:
 camera's view of one the encoder has to say the amounts, S_F and, without an imported portrait encoder, W_ID; the frozen
 generator must draw the OTHER person in that motion from it.
 
-Videos, the paper's way (section 3): two frames of one clip, W_ID of one and S_F of the other draw the other.
+Videos, the paper's way (section 3): two frames of one video, W_ID of one and S_F of the other draw the other.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from reenact import spaces
 from reenact.foreign_encoder import PortraitEncoder
 from reenact.hybrid import Puppeteer
 from reenact.train import augment, losses
-from reenact.train.clips import Crops, draw_pairs
+from reenact.train.clips import Clips
 from reenact.train.data import to_tensor
 from reenact.train.encoder import correlation
 from reenact.train.motion_space import MotionSpace
@@ -63,13 +62,13 @@ class ImportedStage:
         space: MotionSpace,
         folder: Path,
         minutes: float,
-        clips: Sequence[Crops] = (),
+        clips: Clips | None = None,
         peak: float = 1e-3,
         batch: int = 8,
     ) -> None:
         """`model`: the imported generator and encoders to begin with, which know the space's factors."""
         self.model, self.space, self.folder = prepare(model).eval(), space.to(DEVICE), folder
-        self.clips, self.peak, self.size = list(clips), peak, batch
+        self.clips, self.peak, self.size = clips, peak, batch
         self.own = not isinstance(model.identity_encoder, PortraitEncoder)
         model.requires_grad_(False)
         parts = [model.pyramid, model.deformation_encoder, model.deform_head]
@@ -118,8 +117,8 @@ class ImportedStage:
             for group, share in zip(self.optimizer.param_groups, (1.0, 0.2), strict=True):
                 group["lr"] = share * learning_rate(self.peak, spent)
             loss = self.drawn()
-            if self.clips and spent > FROM_CLIPS:
-                loss = loss + self.filmed()
+            if self.clips is not None and spent > FROM_CLIPS:
+                loss = loss + self.filmed(self.clips)
             descend(loss, self.optimizer)
 
     def drawn(self) -> Tensor:
@@ -148,9 +147,9 @@ class ImportedStage:
         self.numbers.add(**{name: term.detach() for name, term in terms.items()})
         return torch.stack(list(terms.values())).sum()
 
-    def filmed(self) -> Tensor:
-        """L_pix + L_edge of a frame redrawn from another frame of its clip, L_id, and S_F's size."""
-        source, frame = (to_tensor(crops) for crops in draw_pairs(self.clips, self.size))
+    def filmed(self, clips: Clips) -> Tensor:
+        """L_pix + L_edge of a frame redrawn from another frame of its video, L_id, and S_F's size."""
+        source, frame = draw_pairs(clips, self.size)
         seen, _ = augment.camera(self.view(frame), roll=0.0)
         with torch.no_grad(), mixed_precision():
             before = self.model.motion(self.view(frame)).float()
@@ -224,13 +223,22 @@ class ImportedStage:
             torch.manual_seed(2**31 + 6)
             w, amounts = self.latents(8)
             drivers = self.view(self.draw(self.expand(w), amounts @ self.steps_of_motion))
-        if self.clips:
-            drivers = torch.cat([drivers[:4], self.view(to_tensor(draw_pairs(self.clips, 4)[0]))])
+        if self.clips is not None:
+            drivers = torch.cat([drivers[:4], self.view(draw_pairs(self.clips, 4)[0])])
         s_f = self.model.deform(drivers).float()
         sheet = [list(to_uint8(drivers))]
         for person in self.expand(w[:4]):
             sheet.append(list(to_uint8(self.draw(person.expand(len(s_f), -1, -1), s_f))))
         write_sheet(sheet, self.folder / f"imported_{self.run.step:06d}.png", tile=160)
+
+
+def draw_pairs(clips: Clips, count: int) -> tuple[Tensor, Tensor]:
+    """Two frames each of `count` random videos, f32 [count,3,S,S] twice: one person doing two things."""
+    videos = np.random.choice(np.unique(clips.video), count)
+    rows = [np.random.choice(np.flatnonzero(clips.video == v), 2, replace=False) for v in videos]
+    ascending, place = np.unique(np.array(rows).T, return_inverse=True)
+    first, second = to_tensor(np.asarray(clips.frames[ascending]))[place.reshape(2, count)]
+    return first, second
 
 
 def pairs(w_id: Tensor, s_f: Tensor) -> list[tuple[Tensor, Tensor]]:

@@ -29,9 +29,9 @@ Read = Callable[[Tensor], Tensor]
 class MotionSpace(nn.Module):
     """The part of W that is motion; amounts [N,M] are in the reader's standard deviations.
 
-    Buffers: `mean` [w_dim], `readings` [w_dim,M] (what a latent foretells of each factor), `directions` [M,w_dim] (each
-    adds one to its own reading), `moving` [w_dim,w_dim] (projects a centred latent on what the readings see),
-    `correlation` [M]. Factors that are not `shown` are zero in readings and directions.
+    Buffers: `mean` [w_dim], `readings` [w_dim,M] (what a latent foretells of each factor), `directions` [M,w_dim] (what
+    one of each amount adds), `moving` [w_dim,w_dim] (projects a centred latent on what the readings see), `correlation`
+    [M]. Factors that are not `shown` are zero in readings and directions.
     """
 
     def __init__(self, factors: int, w_dim: int) -> None:
@@ -120,15 +120,18 @@ def ridge(inputs: Tensor, outputs: Tensor) -> Tensor:
 def _fit(space: MotionSpace, w: Tensor, m: Tensor, shown: Tensor) -> None:
     """Fill what is known of the factors that are shown; w [N,w_dim], m [N,M], centred.
 
-    A direction is what latents with more of a factor have in common, all other factors being equal (regression of w on
-    m): who somebody is averages out, and what is badly read moves little. Neutral is nearest in the metric of W's own
+    Directions are what latents with more of a factor have in common, all other factors being equal (regression of w on
+    m): who somebody is averages out, and what is badly read moves little. All are then made longer by one number, so
+    that what they add is read as large as the generator's own motion. Neutral is nearest in the metric of W's own
     covariance C: the projection C R (R' C R)^-1 R'.
     """
     m = m[:, shown]
     readings, directions = ridge(w, m), ridge(m, w)
+    amounts = w @ readings
+    added = amounts @ (directions @ readings)
     space.readings[:, shown] = readings
-    space.directions[shown] = directions / (directions @ readings).diagonal()[:, None]
-    covariant = w.T @ (w @ readings) / len(w)
+    space.directions[shown] = directions * (amounts.std(0).norm() / added.std(0).norm())
+    covariant = w.T @ amounts / len(w)
     space.moving.copy_(readings @ torch.linalg.pinv(readings.T @ covariant) @ covariant.T)
 
 
@@ -137,7 +140,7 @@ def use_directions(
 ) -> list[str]:
     """Replace directions by ones that somebody found [w_dim], by the names of their factors.
 
-    Each keeps its length of one reading. Returns what was replaced.
+    Each becomes as long that it is read as the one it replaces. Returns what was replaced.
 
     Raises:
         UserError: no such factor, none that the generator shows, or a direction that does not move it.
@@ -146,11 +149,12 @@ def use_directions(
         if name not in names:
             raise UserError(f"there is no motion {name!r}; there are: {', '.join(names)}")
         number = list(names).index(name)
-        moved = float(direction @ space.readings[:, number])
-        if abs(moved) <= 1e-3 * float(direction.norm() * space.readings[:, number].norm()):
+        reading = space.readings[:, number]
+        moved, before = float(direction @ reading), float(space.directions[number] @ reading)
+        if abs(moved) <= 1e-3 * float(direction.norm() * reading.norm()):
             raise UserError(
                 f"the direction given for {name!r} does not change what is read as {name!r} in this generator's "
                 "pictures; leave it out, or check that it was found in this generator"
             )
-        space.directions[number] = direction / moved
+        space.directions[number] = direction * (before / moved)
     return list(given)

@@ -20,7 +20,7 @@ from reenact.hybrid import Puppeteer
 from reenact.motion_basis import FILE, load_basis, save_basis
 from reenact.train import distributed
 from reenact.train.basis import motion_basis
-from reenact.train.clips import read_clips
+from reenact.train.clips import Clips, load_clips, write_clips
 from reenact.train.imported import ImportedStage, fit_side
 from reenact.train.motion_space import MotionSpace, find_motion, use_directions
 from reenact.train.run import DEVICE
@@ -28,6 +28,8 @@ from reenact.train.starter import make_avatar
 
 CHECKPOINT = "starter.safetensors"
 """Its name in a model folder; as `engines.contract` has it."""
+CROP = 256
+"""Side of what is cut out of videos, px."""
 _AVATARS = 4
 
 
@@ -36,7 +38,7 @@ def train_own(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     with distributed.group():
         model, info, names = beginning(options.generator, options.start)
-        clips = read_clips(options.videos, options.folder / "clips") if options.videos else []
+        clips = clips_of(options.videos, options.folder / "clips") if options.videos else None
         space = motion_space(model, names, options)
         stage = ImportedStage(
             model, space, options.folder, options.minutes, clips, batch=options.batch
@@ -65,6 +67,17 @@ def beginning(file: Path, start: Path) -> tuple[Puppeteer, dict[str, Any], Seque
     model.pyramid.load_state_dict(starter.pyramid.state_dict())
     model.deformation_encoder.load_state_dict(starter.deformation_encoder.state_dict())
     return model, info, names
+
+
+def clips_of(videos: Path, cut: Path) -> Clips:
+    """The faces in a folder of videos, cut out once; or what `python -m reenact.train clips` cut out."""
+    if (videos / "dataset.json").is_file():
+        return load_clips(videos)
+    if distributed.rank() == 0 and not (cut / "dataset.json").is_file():
+        for name, count in write_clips(videos, cut, CROP):
+            print(f"{name}: {count} clips")
+    distributed.agree(0)  # nobody reads before all is cut
+    return load_clips(cut)
 
 
 def motion_space(
