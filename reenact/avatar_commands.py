@@ -86,7 +86,7 @@ def encode(
 ) -> tuple[Avatar, Image]:
     """The avatar of a face in u8 [H,W,3], and the crop u8 [R,R,3] of it; R is the model's."""
     window = window_of_box(face)
-    identity = model.identify(cut(image, window, model.crop))
+    identity = model.identify(cut(image, window, model.portrait_crop))
     avatar = Avatar(
         name=name,
         identity=identity,

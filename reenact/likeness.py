@@ -59,7 +59,7 @@ class Likeness:
 def measure(model: PortraitModel, avatar: Avatar, portrait: Image) -> Likeness:
     """Compare an avatar with the crop u8 [R,R,3] of its portrait, R any size."""
     drawn = model.draw(avatar, model.deform(scaled(portrait, model.crop)))
-    again = model.identify(scaled(drawn, model.crop))
+    again = model.identify(scaled(drawn, model.portrait_crop))
     from_mean = float(np.linalg.norm(avatar.identity - model.mean))
     moved = float(np.linalg.norm(again - avatar.identity))
     return Likeness(*compare(portrait, drawn), moved / max(from_mean, 1e-6))

@@ -17,7 +17,7 @@ from reenact.avatar import Avatar, check_fits
 from reenact.errors import UserError
 from reenact.face import Image
 from reenact.motion_basis import FILE, MotionBasis, load_basis
-from reenact.spaces import add_deformation, style_count
+from reenact.spaces import add_deformation, deformation_count, style_count
 
 if TYPE_CHECKING:
     from engines import ModelInfo
@@ -49,7 +49,8 @@ class PortraitModel:
 
     Attributes:
         checkpoint: the file with its weights.
-        crop: side of the square that the encoders see, px.
+        crop: side of the square that the deformation encoder sees, px.
+        portrait_crop: of the one that the identity encoder sees; an imported one's is its own.
         fingerprint: hex, of its generator.
         licence: the terms of its weights.
         basis: what its deformation can do; None: the model came without.
@@ -78,17 +79,22 @@ class PortraitModel:
         self.mean = self._affines.mean
         self.basis = _basis(folder, info.fingerprint)
         self._identity = load_engine(folder, "encode_identity", _BACKEND)
-        self._deformation = load_engine(folder, "encode_deformation", _BACKEND)
+        self.portrait_crop = self._identity.input_shape[1]
+        self._deformation: Engine | None = None
+        if (folder / "encode_deformation.onnx").is_file():
+            self._deformation = load_engine(folder, "encode_deformation", _BACKEND)
         self._load_render = partial(load_engine, folder, "render", _BACKEND)
         self._render: Engine = self._load_render()
         self._delta: Delta = None
 
     def identify(self, crop: Image) -> Floats:
-        """W_ID f32 [rows, w_dim] of a crop u8 [C,C,3]."""
+        """W_ID f32 [rows, w_dim] of a crop u8 [portrait_crop,portrait_crop,3]."""
         return np.asarray(self._identity(crop[None])[0], np.float32)
 
     def deform(self, crop: Image) -> Floats:
-        """S_F f32 [D] of a crop u8 [C,C,3]."""
+        """S_F f32 [D] of a crop u8 [crop,crop,3]; none where nobody can drive the model yet."""
+        if self._deformation is None:
+            return np.zeros(deformation_count(self.dims), np.float32)
         return np.asarray(self._deformation(crop[None])[0], np.float32)
 
     def styles(self, identity: Floats) -> Floats:

@@ -147,6 +147,21 @@ def test_the_stage_teaches_encoders_and_leaves_the_generator(
 
 
 @torch.no_grad()
+def test_the_last_layer_begins_as_the_best_one(tmp_path: Path) -> None:
+    made = stage(tmp_path, 0)
+
+    def error() -> float:
+        torch.manual_seed(5)
+        w, amounts = made.latents(64)
+        seen = made.view(made.draw(made.expand(w), amounts @ made.steps_of_motion))
+        return float((made.model.motion(seen) - amounts).square().mean())
+
+    before = error()
+    made.settle(200)
+    assert error() < 0.9 * before
+
+
+@torch.no_grad()
 def test_an_imported_encoder_leaves_the_portraits_own_motion_out(tmp_path: Path) -> None:
     made = stage(tmp_path, 0, PortraitDims(width=16))
     encoder = made.model.identity_encoder

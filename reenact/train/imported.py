@@ -21,11 +21,11 @@ from torch import Tensor
 from reenact import spaces
 from reenact.foreign_encoder import PortraitEncoder
 from reenact.hybrid import Puppeteer
-from reenact.train import augment, losses
+from reenact.train import augment, distributed, losses
 from reenact.train.clips import Clips
-from reenact.train.data import to_tensor
+from reenact.train.data import fetch, to_tensor
 from reenact.train.encoder import correlation
-from reenact.train.motion_space import MotionSpace
+from reenact.train.motion_space import MotionSpace, ridge
 from reenact.train.run import DEVICE, Average, Run, descend, learning_rate, mixed_precision, prepare
 from reenact.train.sheet import to_uint8, write_sheet
 
@@ -33,6 +33,7 @@ FROM_CLIPS = 0.5
 """Share of the budget after which videos join in, where there are any."""
 _SIDE = 256  # px: pictures are compared at this size at most
 _PEOPLE, _MOTIONS = 4, 8  # held out, to judge
+_CAUTION = 0.3  # the last layer has about as many inputs as there are samples
 _UNKNOWN = 0.3  # what a factor counts that the generator does not show: its code is to be 0
 
 
@@ -120,6 +121,29 @@ class ImportedStage:
             if self.clips is not None and spent > FROM_CLIPS:
                 loss = loss + self.filmed(self.clips)
             descend(loss, self.optimizer)
+
+    @torch.no_grad()
+    def settle(self, samples: int) -> None:
+        """Let the last layer of the deformation encoder begin as the best one for what it has learnt before.
+
+        What the starter reads is not quite what was drawn; the difference is regressed on the layer's inputs.
+        """
+        inputs: list[Tensor] = []
+        missing: list[Tensor] = []
+        last = self.model.deformation_encoder.motion
+        hook = last.register_forward_pre_hook(lambda _, given: inputs.append(given[0].float()))
+        for _ in range(-(-samples // self.size)):
+            with mixed_precision():
+                w, amounts = self.latents(self.size)
+                picture = self.draw(self.expand(w), amounts @ self.steps_of_motion)
+                seen, _ = augment.camera(self.view(picture), roll=0.0)
+                missing.append(amounts - self.model.motion(seen).float())
+        hook.remove()
+        x, y = torch.cat(inputs), torch.cat(missing)
+        change = ridge(x - x.mean(0), y - y.mean(0), _CAUTION)
+        last.weight += change.T
+        last.bias += y.mean(0) - x.mean(0) @ change
+        distributed.share_weights(self.model)
 
     def drawn(self) -> Tensor:
         """L_fac, L_S, L_pix and L_id on exact pairs that the generator draws: one motion on two people."""
@@ -237,7 +261,7 @@ def draw_pairs(clips: Clips, count: int) -> tuple[Tensor, Tensor]:
     videos = np.random.choice(np.unique(clips.video), count)
     rows = [np.random.choice(np.flatnonzero(clips.video == v), 2, replace=False) for v in videos]
     ascending, place = np.unique(np.array(rows).T, return_inverse=True)
-    first, second = to_tensor(np.asarray(clips.frames[ascending]))[place.reshape(2, count)]
+    first, second = to_tensor(fetch(clips.frames, ascending))[place.reshape(2, count)]
     return first, second
 
 

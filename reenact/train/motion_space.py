@@ -15,12 +15,12 @@ from reenact import spaces
 from reenact.errors import UserError
 from reenact.generator import Generator
 from reenact.train.encoder import correlation
-from reenact.train.run import DEVICE
+from reenact.train.run import DEVICE, mixed_precision
 
 LEAST = 0.5
 """Correlation that says a factor is there: what is read from a picture, against what its latent foretells."""
-_RIDGE = 0.01  # of the mean variance
-_BATCH = 16
+_RIDGE = 0.01
+_BATCH = 8
 
 Read = Callable[[Tensor], Tensor]
 """Pictures f32 [n,3,R,R] in -1..1 -> factors f32 [n,M]."""
@@ -84,8 +84,8 @@ def find_motion(
     random = torch.Generator().manual_seed(seed)
     z = torch.randn(samples, generator.dims.z_dim, generator=random).to(DEVICE)
     w = generator.mapping(z)
-    batches = (plain(generator, part) for part in w.split(_BATCH))
-    m = torch.cat([read(pictures) for pictures in batches]).float()
+    with mixed_precision():
+        m = torch.cat([read(plain(generator, part)).float() for part in torch.split(w, _BATCH)])
     space = MotionSpace(len(names), generator.dims.w_dim).to(DEVICE)
     space.mean.copy_(w.mean(0))
     held = slice(0, samples // 4)
@@ -106,13 +106,16 @@ def find_motion(
 def plain(generator: Generator, w: Tensor) -> Tensor:
     """Pictures [N,3,R,R] of latents in W [N,w_dim]."""
     pictures: Tensor = generator(w[:, None].expand(-1, spaces.rows(generator.dims), -1))
-    return pictures
+    return pictures.float()
 
 
-def ridge(inputs: Tensor, outputs: Tensor) -> Tensor:
-    """Weights [I,O] with which centred inputs [N,I] foretell centred outputs [N,O]."""
+def ridge(inputs: Tensor, outputs: Tensor, strength: float = _RIDGE) -> Tensor:
+    """Weights [I,O] with which centred inputs [N,I] foretell centred outputs [N,O].
+
+    `strength`: of the mean variance of the inputs; more trusts fewer samples less.
+    """
     gram = inputs.T @ inputs / len(inputs)
-    gram = gram + _RIDGE * gram.diagonal().mean() * torch.eye(len(gram), device=gram.device)
+    gram = gram + strength * gram.diagonal().mean() * torch.eye(len(gram), device=gram.device)
     weights: Tensor = torch.linalg.solve(gram, inputs.T @ outputs / len(inputs))
     return weights
 

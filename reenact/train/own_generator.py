@@ -43,6 +43,8 @@ def train_own(options: argparse.Namespace) -> None:
         stage = ImportedStage(
             model, space, options.folder, options.minutes, clips, batch=options.batch
         )
+        if stage.run.step == 0:
+            stage.settle(options.samples)
         stage.train()
         if distributed.rank() == 0:
             write_model(stage, names, info, options.to)
