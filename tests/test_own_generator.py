@@ -243,7 +243,7 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
     words += [f"--run={chosen.folder}", "--batch=4", "--samples=300"]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run(
-        [*torchrun, "-m", "reenact", "train", *words],
+        [*torchrun, "-m", "--", "reenact", "train", *words],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

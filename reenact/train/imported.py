@@ -141,8 +141,8 @@ class ImportedStage:
         hook.remove()
         x, y = torch.cat(inputs), torch.cat(missing)
         change = ridge(x - x.mean(0), y - y.mean(0), _CAUTION)
-        last.weight += change.T
-        last.bias += y.mean(0) - x.mean(0) @ change
+        last.weight.add_(change.T)
+        last.bias.add_(y.mean(0) - x.mean(0) @ change)
         distributed.share_weights(self.model)
 
     def drawn(self) -> Tensor:
