@@ -2,11 +2,12 @@
 
 import threading
 import time
+from dataclasses import replace
 from typing import Protocol
 
 from realtime.frames import Frame, Image
 from realtime.mailbox import Closed, Mailbox
-from realtime.person import Person, looks
+from realtime.person import Looks, Person, looks
 from realtime.stats import Stats
 from reenact.face import (
     Box,
@@ -25,8 +26,11 @@ _LEAVE_S = 5.0
 class Faces(Protocol):
     """What the loop asks for every frame."""
 
-    def follow(self, frame: Frame) -> Window | None:
-        """The window on the face in this frame, None while there is no face to follow."""
+    def follow(self, frame: Frame, roll: float = 0.0) -> Window | None:
+        """The upright window on the face in this frame, None while there is no face to follow.
+
+        `roll`: rad, counter-clockwise, of the head as far as it is known.
+        """
         ...
 
     def keep_to(self, one: bool) -> None:
@@ -46,7 +50,7 @@ class Faces(Protocol):
 class Finder(Protocol):
     """Finds a face; see `reenact.face.FaceFinder`."""
 
-    def find_near(self, image: Image, fits: Fits) -> Box | None: ...
+    def find_near(self, image: Image, fits: Fits, roll: float) -> Box | None: ...
     def find_anywhere(self, image: Image, fits: Fits) -> Box | None: ...
     def forget(self) -> None: ...
 
@@ -76,23 +80,29 @@ class FaceFollower:
         self._person: Person | None = None
         self._found: tuple[Window, Image, float] | None = None
 
-    def look(self, image: Image, time_s: float) -> bool:
-        """Search u8 [H,W,3] of a time, which costs 3 to 150 ms; whether the face is there."""
+    def look(self, image: Image, time_s: float, roll: float = 0.0) -> bool:
+        """Search u8 [H,W,3] of a time, which costs 3 to 150 ms; whether the face is there.
+
+        `roll`: rad, counter-clockwise, of the head as far as it is known.
+        """
         person, refused = self._person, list[Box]()
 
+        def seen(box: Box) -> Looks:
+            return looks(image, replace(window_of_box(box), angle=roll))
+
         def fits(box: Box) -> bool:
-            them = person is None or person.is_who(looks(image, window_of_box(box)))
+            them = person is None or person.is_who(seen(box))
             if not them:
                 refused.append(box)
             return them
 
-        box = self._finder.find_near(image, fits)
+        box = self._finder.find_near(image, fits, roll)
         if box is None and not refused and self._still_there(image, time_s):
             return True
         box = box or self._finder.find_anywhere(image, fits)
         self.strangers = box is None and bool(refused)
         if box is not None and person is not None:
-            person.learn(looks(image, window_of_box(box)))
+            person.learn(seen(box))
         with self._lock:
             if box is None:
                 self._lose(time_s)
@@ -154,10 +164,10 @@ class InlineFaces(_Following):
         super().__init__(follower, stats)
         self._frames = 0
 
-    def follow(self, frame: Frame) -> Window | None:
+    def follow(self, frame: Frame, roll: float = 0.0) -> Window | None:
         if self._frames % self._EVERY == 0 or self._follower.window(frame.time_s) is None:
             with self._stats.stage("find"):
-                self._follower.look(frame.image, frame.time_s)
+                self._follower.look(frame.image, frame.time_s, roll)
         self._frames += 1
         return self._follower.window(frame.time_s)
 
@@ -176,16 +186,16 @@ class FaceThread(_Following):
 
     def __init__(self, follower: FaceFollower, stats: Stats) -> None:
         super().__init__(follower, stats)
-        self._newest: Mailbox[Frame] = Mailbox()
+        self._newest: Mailbox[tuple[Frame, float]] = Mailbox()
         self._leaving = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="face", daemon=True)
         self._thread.start()
 
-    def follow(self, frame: Frame) -> Window | None:
+    def follow(self, frame: Frame, roll: float = 0.0) -> Window | None:
         if self._error is not None:
             raise self._error
-        self._newest.put(frame)
+        self._newest.put((frame, roll))
         return self._follower.window(frame.time_s)
 
     def close(self) -> None:
@@ -196,11 +206,12 @@ class FaceThread(_Following):
     def _run(self) -> None:
         try:
             while not self._leaving.is_set():
-                frame = self._newest.take()
-                if frame is None:
+                newest = self._newest.take()
+                if newest is None:
                     continue
+                frame, roll = newest
                 begin = time.perf_counter()
-                self._follower.look(frame.image, frame.time_s)
+                self._follower.look(frame.image, frame.time_s, roll)
                 took = time.perf_counter() - begin
                 self._stats.add("find", took)
                 self._leaving.wait(max(self._REST_S, 2 * took))

@@ -108,12 +108,13 @@ class Show:
         if mirror:
             frame = replace(frame, image=np.asarray(cv2.flip(frame.image, 1), np.uint8))
         with self._stats.stage("face"):
-            window = self._faces.follow(frame)
+            window = self._faces.follow(frame, self._puppet.roll)
         if window is None:
             return None
         self._scene.face = window.side / _WINDOW_PER_FACE / min(frame.image.shape[:2])
         with self._stats.stage("crop"):
-            return cut(frame.image, window, self._puppet.crop)
+            upright = replace(window, angle=self._puppet.roll)
+            return cut(frame.image, upright, self._puppet.crop)
 
     def _keep_to_the_calibrated(self) -> None:
         """Anybody may be calibrated; from then on they are the only one who is followed."""

@@ -18,6 +18,7 @@ from realtime.frames import Image
 from realtime.identity import Identity
 from realtime.models import Model
 from realtime.renders import Dissolve, Renders
+from realtime.roll import Roll, turned
 from realtime.state import FaceState, FaceStateMachine
 from realtime.stats import Stats
 from reenact.spaces import add_deformation, deformation_count, style_count
@@ -98,16 +99,21 @@ class Puppet:
         self._renders = Renders(model, identity.avatars, tell)
         self._dissolve = Dissolve(identity.fade_s)
         self._expression, self._calibrated = expression, calibrated
-        self._machine = FaceStateMachine()
+        self._machine, self._roll = FaceStateMachine(), Roll(model.basis)
         self._paused, self._calibrations = False, 0
         self._neutral: Vector = np.zeros(deformation_count(self._dims), np.float32)
         self._shown = self._from = self._neutral
-        self._ahead: tuple[Engine, float] | None = None  # what draws, and the picture's time
+        self._ahead: tuple[Engine, float, float] | None = None  # what draws, its turn and time
 
     @property
     def state(self) -> FaceState:
         """Whether a face is followed."""
         return self._machine.state
+
+    @property
+    def roll(self) -> float:
+        """Rad, counter-clockwise, that the driver's head is rolled: the crop's window is, too."""
+        return self._roll.angle
 
     def countdown(self, time_s: float) -> float | None:
         """Seconds until calibration looks at the face, 0 while it does; None: it is not at it."""
@@ -144,18 +150,19 @@ class Puppet:
         self._follow(crop, time_s)
         before, engine = self.last_ahead(), self._renders.engine()
         assert isinstance(engine, Overlapping)
-        engine.start(self._styles(time_s)[None])
-        self._ahead = engine, time_s
+        styles, turn = self._styles(time_s)
+        engine.start(styles[None])
+        self._ahead = engine, turn, time_s
         return before
 
     def last_ahead(self) -> Picture | None:
         """The picture that `drive_ahead` began last, None where there is none."""
         if self._ahead is None:
             return None
-        (engine, time_s), self._ahead = self._ahead, None
+        (engine, turn, time_s), self._ahead = self._ahead, None
         assert isinstance(engine, Overlapping)
         with self._stats.stage("render"):
-            return self._picture(engine.finish()[0], engine, time_s)
+            return self._picture(engine.finish()[0], engine, turn, time_s)
 
     def close(self) -> None:
         """Give the engines of adjusted avatars back; may be called twice."""
@@ -183,30 +190,34 @@ class Puppet:
         """What to show of the driver; neutral where there is none."""
         if crop is None:
             self._expression.see(None, time_s)
+            self._roll.forget()
             return self._neutral
         self.faces += 1
         with self._stats.stage("encode"):
             deformation: Vector = self._model.encode(crop[None])[0]
         with self._stats.stage("smooth"):
+            deformation = self._roll.whole(deformation)
             found = self._expression.see(deformation, time_s)
             shown = self._expression(deformation, time_s)
         if found is not None:
             self._calibrated(found)
         return shown
 
-    def _styles(self, time_s: float) -> Vector:
+    def _styles(self, time_s: float) -> tuple[Vector, float]:
+        """What to draw f32 [S], and the rad that the picture of it is to be turned."""
         with self._stats.stage("add"):
-            return add_deformation(self._dims, self._identity.styles(time_s), self._shown)
+            drawn, turn = self._roll.split(self._shown)
+            return add_deformation(self._dims, self._identity.styles(time_s), drawn), turn
 
     def _render(self, time_s: float) -> Picture:
-        styles = self._styles(time_s)
+        styles, turn = self._styles(time_s)
         engine = self._renders.engine()
         with self._stats.stage("render"):
-            return self._picture(engine(styles[None])[0], engine, time_s)
+            return self._picture(engine(styles[None])[0], engine, turn, time_s)
 
-    def _picture(self, pixels: Image, engine: Engine, time_s: float) -> Picture:
-        """What an engine drew, dissolved into what another drew before."""
-        return Picture(_MAKER, self._dissolve(pixels, engine, time_s), time_s)
+    def _picture(self, pixels: Image, engine: Engine, turn: float, time_s: float) -> Picture:
+        """What an engine drew, dissolved into what another drew before, and turned."""
+        return Picture(_MAKER, turned(self._dissolve(pixels, engine, time_s), turn), time_s)
 
 
 def placed(pixels: Image, still: Image) -> Image:

@@ -31,11 +31,15 @@ class Box:
 
 @dataclass(frozen=True)
 class Window:
-    """The square that the encoders see, by its centre and side, px; it may overhang the picture."""
+    """The square that the encoders see, by its centre and side, px; it may overhang the picture.
+
+    It is turned by `angle`, rad, counter-clockwise, with the head in it.
+    """
 
     cx: float
     cy: float
     side: float
+    angle: float = 0.0
 
 
 Fits = Callable[[Box], bool]
@@ -67,17 +71,20 @@ def cut(image: Image, window: Window, size: int) -> Image:
     to less than half averages areas first, so that nothing flickers.
     """
     shrink = max(1, int(window.side / size))
-    left, top = window.cx - window.side / 2, window.cy - window.side / 2
+    cos, sin = math.cos(window.angle), math.sin(window.angle)
+    cx, cy, reach = window.cx, window.cy, window.side * (cos + abs(sin))
     if shrink > 1:
-        x0, x1 = _span(left, window.side, shrink, image.shape[1])
-        y0, y1 = _span(top, window.side, shrink, image.shape[0])
+        x0, x1 = _span(cx - reach / 2, reach, shrink, image.shape[1])
+        y0, y1 = _span(cy - reach / 2, reach, shrink, image.shape[0])
         small = (max(1, (x1 - x0) // shrink), max(1, (y1 - y0) // shrink))
         image = _image(cv2.resize(image[y0:y1, x0:x1], small, interpolation=cv2.INTER_AREA))
-        left, top = (left - x0) / shrink, (top - y0) / shrink
+        cx, cy = (cx - x0) / shrink, (cy - y0) / shrink
     scale = window.side / shrink / size
-    # Pixel centres lie at half numbers: target x shows source (x + 1/2) scale + left - 1/2.
-    offset = scale / 2 - 0.5
-    matrix = np.array([[scale, 0.0, left + offset], [0.0, scale, top + offset]])
+    # Pixel centres lie at half numbers: target x is (x + 1/2 - size/2) scale from the centre.
+    first = scale * (0.5 - size / 2)
+    turn = np.array([[cos, sin], [-sin, cos]])
+    offset = turn @ (first, first) + (cx - 0.5, cy - 0.5)
+    matrix = np.column_stack((scale * turn, offset))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return _image(
         cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
@@ -113,6 +120,8 @@ class FaceFinder:
     """The last face becomes this large, px; 48 is a third faster and noisier by half."""
     _SMALLER, _LARGER = 0.7, 1.4
     """What the face may have become beside the last one."""
+    _UPRIGHT = math.radians(8)
+    """Up to this roll nothing is turned."""
 
     def __init__(self) -> None:
         self._frontal = cascade("haarcascade_frontalface_alt2.xml")
@@ -123,26 +132,48 @@ class FaceFinder:
         """Find the face in u8 [H,W,3] RGB, or None."""
         return self.find_near(image) or self.find_anywhere(image)
 
-    def find_near(self, image: Image, fits: Fits = anybody) -> Box | None:
-        """Find the face beside the last one and of about its size: frontal, else in profile."""
+    def find_near(self, image: Image, fits: Fits = anybody, roll: float = 0.0) -> Box | None:
+        """Find the face beside the last one and of about its size: frontal, else in profile.
+
+        The cascades know upright heads and see things in others; with a `roll` (rad,
+        counter-clockwise, of the last face) the search is turned with it.
+        """
         last = self._last
         if last is None:
             return None
-        x0, y0 = max(0, int(last.cx - last.side)), max(0, int(last.cy - last.side))
-        part = image[y0 : int(last.cy + last.side) + 1, x0 : int(last.cx + last.side) + 1]
-        if min(part.shape[:2]) < 2:
+        rolled = abs(roll) >= self._UPRIGHT
+        grey, back = self._turned(last, image, roll) if rolled else self._beside(last, image)
+        if min(grey.shape) < 2:
             return None
-        scale = self._NEAR_FACE / last.side
-        grey = grey_copy(part, scale)
         for boxes in (self._frontals, self._left_profiles, self._right_profiles):
-            found = [
-                Box(x0 + each.cx / scale, y0 + each.cy / scale, each.side / scale)
-                for each in boxes(grey)
-            ]
-            box = self._keep(found, fits)
+            box = self._keep([back(found) for found in boxes(grey)], fits)
             if box is not None:
                 return box
         return None
+
+    def _beside(self, last: Box, image: Image) -> tuple[Image, Callable[[Box], Box]]:
+        """What is around the last face, grey, scaled; and the way of a box in it back."""
+        x0, y0 = max(0, int(last.cx - last.side)), max(0, int(last.cy - last.side))
+        part = image[y0 : int(last.cy + last.side) + 1, x0 : int(last.cx + last.side) + 1]
+        if min(part.shape[:2]) < 2:
+            return _image(part[..., 0]), lambda box: box
+        scale = self._NEAR_FACE / last.side
+
+        def back(box: Box) -> Box:
+            return Box(x0 + box.cx / scale, y0 + box.cy / scale, box.side / scale)
+
+        return grey_copy(part, scale), back
+
+    def _turned(self, last: Box, image: Image, roll: float) -> tuple[Image, Callable[[Box], Box]]:
+        """As `_beside`, turned so that a head of that roll is upright."""
+        window = Window(last.cx, last.cy, 2 * last.side, roll)
+        scale, cos, sin = self._NEAR_FACE / last.side, math.cos(roll), math.sin(roll)
+
+        def back(box: Box) -> Box:
+            x, y = box.cx / scale - last.side, box.cy / scale - last.side
+            return Box(last.cx + cos * x + sin * y, last.cy - sin * x + cos * y, box.side / scale)
+
+        return grey_copy(cut(image, window, 2 * self._NEAR_FACE), 1.0), back
 
     def find_anywhere(self, image: Image, fits: Fits = anybody) -> Box | None:
         """Find a frontal face anywhere in u8 [H,W,3] RGB."""

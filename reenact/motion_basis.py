@@ -20,6 +20,8 @@ Vector = npt.NDArray[np.float32]
 FILE = "motion.basis"
 """Its name in a model folder."""
 GROUPS = ("pose", "mouth", "eyes", "brows")
+USUAL_ROLL = 0.111
+"""Radians of one standard deviation of "head roll" in training (`talking_heads.factor_scale`)."""
 
 _KIND = archive.Kind(
     word="basis",

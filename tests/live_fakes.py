@@ -128,7 +128,7 @@ class ScriptedFaces:
     kept: list[bool] = field(default_factory=list)
     strangers: bool = False
 
-    def follow(self, frame: Frame) -> Window | None:
+    def follow(self, frame: Frame, roll: float = 0.0) -> Window | None:
         height, width = frame.image.shape[:2]
         return Window(width / 2, height / 2, height / 2) if frame.index in self.seen else None
 
@@ -147,7 +147,7 @@ class ScriptedFinder:
     forgotten: int = 0
     near: bool = True
 
-    def find_near(self, image: Image, fits: Fits = anybody) -> Box | None:
+    def find_near(self, image: Image, fits: Fits = anybody, roll: float = 0.0) -> Box | None:
         return self._next(fits) if self.near else None
 
     def find_anywhere(self, image: Image, fits: Fits = anybody) -> Box | None:

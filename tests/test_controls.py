@@ -234,7 +234,7 @@ def test_mirror_swaps_the_output_at_once() -> None:
     stage = Stage(frames(4), {2: ["mirror"], 3: ["mirror"]})
     drawn = np.zeros((DIMS.resolution, DIMS.resolution, 3), np.uint8)
     drawn[:, :8] = 200
-    stage.puppet._model = replace(stage.model, render=_Drawn(stage.model.render, drawn))
+    stage.puppet._renders._engines[0] = _Drawn(stage.model.render, drawn)  # type: ignore[assignment]
     stage.run()
     left = [bool(pixels[16, 18, 0] > 100) for pixels in stage.recorder.pixels]
     assert left == [True, True, False, True]
@@ -277,9 +277,9 @@ def test_the_driver_is_mirrored_before_the_face_is_looked_for() -> None:
     seen: list[Image] = []
 
     class Faces(ScriptedFaces):
-        def follow(self, frame: Frame):  # type: ignore[no-untyped-def]
+        def follow(self, frame: Frame, roll: float = 0.0):  # type: ignore[no-untyped-def]
             seen.append(frame.image)
-            return super().follow(frame)
+            return super().follow(frame, roll)
 
     stage = Stage([Frame(image, k / 25, k / 25, k) for k in range(2)], {1: ["mirror-driver"]})
     stage.show._faces = Faces(range(9))
@@ -304,7 +304,9 @@ def test_calibrate_counts_down_finds_the_neutral_face_and_relative_uses_it() -> 
     levels = stage.run()
     assert counted[4] is None and counted[5] == 3.0 and counted[85] == 0.0
     assert counted[145] is None
-    assert (levels[140], levels[155], levels[165]) == (GREY + 20, GREY, GREY + 20)
+    assert (levels[140], levels[159], levels[169]) == (GREY + 20, GREY, GREY + 20)
+    assert levels[150:160] == sorted(levels[150:160], reverse=True), "eased"
+    assert levels[150] > GREY + 10
 
 
 def test_relative_without_a_neutral_face_looks_for_one() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from reenact.errors import UserError
 from reenact.face import (
+    Box,
     FaceFinder,
     Image,
     Window,
@@ -238,6 +239,23 @@ def test_a_new_face_is_taken_at_once_after_forgetting() -> None:
     window = tracker.window(0.5)
     assert window is not None
     assert (window.cx, window.cy, window.side) == pytest.approx((400, 300, 90))
+
+
+@pytest.mark.parametrize("degrees", [-30, -15, 15, 30])
+def test_a_rolled_face_is_found_where_it_is_when_its_roll_is_known(degrees: int) -> None:
+    image = next(frames("drivers/d10.mp4", 1))
+    finder = FaceFinder()
+    upright = finder.find(image)
+    assert upright is not None
+    middle = (image.shape[1] / 2, image.shape[0] / 2)
+    matrix = cv2.getRotationMatrix2D(middle, degrees, 1.0)
+    turned = np.asarray(cv2.warpAffine(image, matrix, image.shape[1::-1]), np.uint8)
+    x, y = matrix @ (upright.cx, upright.cy, 1)
+    finder._last = Box(x + 0.2 * upright.side, y - 0.1 * upright.side, 1.1 * upright.side)
+    box = finder.find_near(turned, roll=math.radians(degrees))
+    assert box is not None
+    assert math.hypot(box.cx - x, box.cy - y) < 0.06 * upright.side
+    assert box.side == pytest.approx(upright.side, rel=0.12)
 
 
 def test_likeness() -> None:

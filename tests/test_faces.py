@@ -174,8 +174,8 @@ class Knocking(ScriptedFinder):
         super().__init__(script)
         self.asked = threading.Event()
 
-    def find_near(self, image: Image, fits: Fits = anybody) -> Box | None:
-        found = super().find_near(image, fits)
+    def find_near(self, image: Image, fits: Fits = anybody, roll: float = 0.0) -> Box | None:
+        found = super().find_near(image, fits, roll)
         self.asked.set()
         return found
 
@@ -195,7 +195,7 @@ def test_the_thread_looks_while_the_loop_goes_on() -> None:
 
 def test_an_error_in_the_thread_reaches_the_loop() -> None:
     class Broken(ScriptedFinder):
-        def find_near(self, image: Image, fits: Fits = anybody) -> Box | None:
+        def find_near(self, image: Image, fits: Fits = anybody, roll: float = 0.0) -> Box | None:
             raise RuntimeError("no cascade")
 
     faces = FaceThread(FaceFollower(Broken([])), Stats())

@@ -63,7 +63,7 @@ class StillFace:
     def keep_to(self, one: bool) -> None:
         pass
 
-    def follow(self, frame: Frame) -> Window | None:
+    def follow(self, frame: Frame, roll: float = 0.0) -> Window | None:
         height, width = frame.image.shape[:2]
         return Window(width / 2, height / 2, height)
 
