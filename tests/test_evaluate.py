@@ -232,6 +232,7 @@ def test_the_command_measures_and_draws(
     assert set(beard["full"]) == {"moved", "amount", "distance", "ratio"}
     assert beard["full"]["distance"] > beard["half"]["distance"] > 0
     text = capsys.readouterr().out
+    assert "area under the curve" in text and "glasses" in text
     assert "PSNR on the face" in text and "beard" in text and "0.915" in text
     drawn = {file.stem for file in (root / "sheets").glob("*.png")}
     assert drawn == {"people", "same_identity", "robustness", "edits"}

@@ -70,7 +70,7 @@ def measure_models(options: argparse.Namespace) -> None:
             figures.append(measure(model, means, tell))
     known = trust(means.witness, means.material)
     names = names_of(models)
-    print(report.table(names, figures))
+    print(f"{report.table(names, figures)}\n\n{report.witness(known)}")
     if options.json:
         write_json(options.json, known, dict(zip(names, figures, strict=True)))
     if options.sheets:

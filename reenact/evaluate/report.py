@@ -80,6 +80,18 @@ def table(names: Sequence[str], models: Sequence[Figures]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + _edits(names, models)
 
 
+def witness(known: Mapping[str, float]) -> str:
+    """How far the witness can be trusted (see witness_training.trust), in two sentences."""
+    reads = ", ".join(
+        f"{name.removeprefix('rho ')} {rho:.2f}" for name, rho in known.items() if "rho" in name
+    )
+    return (
+        f"The witness tells one person from two with an area under the curve of {known['area_under_curve']:.3f} "
+        f"(equal error rate {known['equal_error_rate']:.3f}). What it reads from true pictures correlates with the "
+        f"truth by: {reads}; where that is little, the figures above mean little."
+    )
+
+
 def _edits(names: Sequence[str], models: Sequence[Figures]) -> str:
     """Markdown of the edits, if there are any."""
     lines = [
