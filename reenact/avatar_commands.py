@@ -102,7 +102,10 @@ def encode(
 
 def in_words(found: Likeness) -> str:
     """A likeness and what to do about a poor one."""
-    numbers = f"PSNR {found.psnr:.1f} dB, SSIM {found.ssim:.2f}, cycle {found.cycle:.2f}"
+    numbers = (
+        f"PSNR {found.psnr:.1f} dB, SSIM {found.ssim:.2f}, detail {found.detail:.2f}, "
+        f"cycle {found.cycle:.2f}"
+    )
     advice = ""
     if found.score < CLOSE:
         advice = "; this generator knows few people: --adjust tunes it to one, or bring your own"

@@ -1,4 +1,4 @@
-"""How much an avatar looks like its portrait: two measures of the face, and a word for users.
+"""How much an avatar looks like its portrait: three measures of the face, and a word for users.
 
 Compared are the crop and the avatar drawn with the crop's own deformation, so that both hold the
 head and the mouth alike. What is left is who it is, and how well the generator can draw them.
@@ -19,11 +19,12 @@ Floats = npt.NDArray[np.float32]
 
 _SIDE = 128  # px, at which faces are compared: finer than that is skin and canvas, not who it is
 _FACE = ((0.50, 0.56), (0.27, 0.37))  # centre and half axes of the face in the FFHQ window
-_PSNR, _SSIM = (13.9, 20.9), (0.38, 0.89)
-"""Medians over 60 pairs of talking heads: two people in the same pose; a frame and what the drawn
+_PSNR, _SSIM, _DETAIL = (13.2, 20.6), (0.34, 0.88), (0.11, 0.75)
+"""Medians over 66 pairs of talking heads: two people in the same pose; a frame and what the drawn
 webcam made of it (2026-11-22)."""
 CLOSE, SO_SO = 65, 40
-_BLUR = 1.5  # of SSIM's Gaussian window (Wang et al. 2004)
+BLURRED = 0.5  # detail that three of four such webcams keep
+_BLUR = 1.5  # px, of SSIM's Gaussian window (Wang et al. 2004), and of what is no detail
 
 
 @dataclass(frozen=True)
@@ -33,18 +34,20 @@ class Likeness:
     Attributes:
         psnr: dB, of the face.
         ssim: structural similarity of the face in grey (Wang et al. 2004), 1 = the same.
+        detail: how much of what is finer than 1/40 of the crop is there and in its place, 1 = all.
         cycle: how far W_ID moves when the drawing is encoded again, by its distance from the mean;
             0 = it returns, 1 = as far as the mean itself.
     """
 
     psnr: float
     ssim: float
+    detail: float
     cycle: float
 
     @property
     def score(self) -> int:
         """0 = like another person in the same pose, 100 = like a webcam's picture of the same."""
-        parts = ((self.psnr, *_PSNR), (self.ssim, *_SSIM))
+        parts = ((self.psnr, *_PSNR), (self.ssim, *_SSIM), (self.detail, *_DETAIL))
         shares = (min(1.0, max(0.0, (x - low) / (high - low))) for x, low, high in parts)
         return round(100 * sum(shares) / len(parts))
 
@@ -52,7 +55,7 @@ class Likeness:
     def word(self) -> str:
         """What to call it."""
         if self.score >= CLOSE:
-            return "close"
+            return "close" if self.detail >= BLURRED else "close, but blurred"
         return "so-so" if self.score >= SO_SO else "only the type"
 
 
@@ -65,14 +68,17 @@ def measure(model: PortraitModel, avatar: Avatar, portrait: Image) -> Likeness:
     return Likeness(*compare(portrait, drawn), moved / max(from_mean, 1e-6))
 
 
-def compare(portrait: Image, drawn: Image) -> tuple[float, float]:
-    """PSNR (dB) and SSIM of the faces in two crops u8 [.,.,3], each of any size."""
+def compare(portrait: Image, drawn: Image) -> tuple[float, float, float]:
+    """PSNR (dB), SSIM and detail of the faces in two crops u8 [.,.,3], each of any size."""
     first, second = (scaled(image, _SIDE).astype(np.float32) for image in (portrait, drawn))
     face = _face()
     error = float(np.square(first - second)[face].mean())
     psnr = 10 * math.log10(255**2 / max(error, 1e-3))
-    greys = (np.asarray(cv2.cvtColor(i, cv2.COLOR_RGB2GRAY), np.float32) for i in (first, second))
-    return psnr, float(_ssim(*greys)[face].mean())
+    a, b = (np.asarray(cv2.cvtColor(i, cv2.COLOR_RGB2GRAY), np.float32) for i in (first, second))
+    fine_a, fine_b = ((grey - _mean(grey))[face] for grey in (a, b))
+    both = np.square(fine_a).mean() + np.square(fine_b).mean()
+    detail = 2 * float((fine_a * fine_b).mean()) / float(both + 1e-6)
+    return psnr, float(_ssim(a, b)[face].mean()), detail
 
 
 def scaled(image: Image, side: int) -> Image:
@@ -87,15 +93,16 @@ def _face() -> npt.NDArray[np.bool_]:
     return np.asarray(((x - cx) / across) ** 2 + ((y - cy) / along) ** 2 <= 1)
 
 
+def _mean(values: Floats) -> Floats:
+    """Around each pixel of f32 [H,W]."""
+    return np.asarray(cv2.GaussianBlur(values, (0, 0), _BLUR), np.float32)
+
+
 def _ssim(first: Floats, second: Floats) -> Floats:
     """The map of structural similarity of two grey pictures f32 [H,W] in 0..255."""
-
-    def mean(values: Floats) -> Floats:
-        return np.asarray(cv2.GaussianBlur(values, (0, 0), _BLUR), np.float32)
-
-    a, b = mean(first), mean(second)
-    var_a, var_b = mean(first * first) - a * a, mean(second * second) - b * b
-    both = mean(first * second) - a * b
+    a, b = _mean(first), _mean(second)
+    var_a, var_b = _mean(first * first) - a * a, _mean(second * second) - b * b
+    both = _mean(first * second) - a * b
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     similarity = (2 * a * b + c1) * (2 * both + c2) / ((a * a + b * b + c1) * (var_a + var_b + c2))
     return np.asarray(similarity, np.float32)

@@ -160,6 +160,22 @@ def test_likeness_tells_the_portrait_from_another_person() -> None:
         assert own.word != "only the type" and other.word == "only the type"
 
 
+def test_a_blurred_likeness_is_called_blurred() -> None:
+    from reenact.likeness import Likeness, compare
+
+    frame = demo_frame()
+    side = min(frame.shape[:2])
+    image = np.ascontiguousarray(frame[:side, :side])
+    same, soft = (
+        Likeness(*compare(image, other), cycle=0.0)
+        for other in (image, cv2.GaussianBlur(image, (0, 0), len(image) / 64).astype(np.uint8))
+    )
+    assert same.score == 100 and same.word == "close" and same.ssim == pytest.approx(1)
+    assert soft.word == "close, but blurred" and 40 < soft.score < 90
+    turned = Likeness(*compare(image, np.ascontiguousarray(image[::-1])), cycle=0.0)
+    assert turned.word == "only the type"
+
+
 def test_no_consent_is_refused_where_nobody_can_be_asked(run: Run, photo: Path) -> None:
     refused(run("add", photo), "--consent", "somebody who agreed")
     refused(run("add", photo, "--consent", ""), "--consent")
