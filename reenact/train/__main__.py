@@ -24,7 +24,14 @@ from reenact.talking_heads.stream import Stream
 from reenact.train import distributed
 from reenact.train.adapt import AdaptStage, write_adapted
 from reenact.train.clips import load_clips, write_clips
-from reenact.train.configuration import DEFAULT, PRESETS, configure, flat
+from reenact.train.configuration import (
+    APART,
+    DEFAULT,
+    JOINED,
+    PRESETS,
+    configure,
+    flat,
+)
 from reenact.train.cost import forecast
 from reenact.train.data import load_frames
 from reenact.train.encoder import EncoderStage
@@ -35,7 +42,6 @@ from reenact.train.run import DEVICE
 from reenact.train.starter import write_starter
 
 CLIP = 12  # frames of a streamed clip, half a second apart
-APART, JOINED = 0.75, 0.25  # how `all` shares its minutes
 
 load = cache(load_frames)  # once, though several stages look at the same people
 

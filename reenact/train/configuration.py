@@ -13,6 +13,8 @@ from reenact.errors import UserError
 from reenact.spaces import Dims
 from reenact.talking_heads.motion import FACTORS
 
+APART, JOINED = 0.75, 0.25  # how `train all` shares its minutes: stages 1 and 2 together, stage 3
+
 Number = bool | int | float
 
 

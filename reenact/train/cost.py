@@ -17,10 +17,10 @@ from reenact import spaces
 from reenact.hybrid import Puppeteer
 from reenact.train import losses
 from reenact.train.adversary import R1_EVERY, Discriminator
-from reenact.train.configuration import Configuration
+from reenact.train.configuration import APART, JOINED, Configuration
 
 UTILISATION = (0.15, 0.25)  # of the peak: what training of such networks reaches, assumed
-SHARES = {"generator": 0.375, "encoder": 0.375, "join": 0.25}  # of the minutes of `all`
+SHARES = {"generator": APART / 2, "encoder": APART / 2, "join": JOINED}  # of the minutes of `all`
 
 
 @dataclass(frozen=True)
