@@ -14,7 +14,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from test_avatar import an_avatar, parts, write_parts, zip_bomb
-from test_pictures import blank_png, truncated
+from test_pictures import huge_png, truncated
 
 import reenact.__main__
 from realtime.options import avatars
@@ -118,6 +118,7 @@ def test_an_adjusted_avatar_is_drawn_with_its_own_weights() -> None:
     np.testing.assert_array_equal(model.draw(ada), plain)
 
 
+@pytest.mark.slow
 def test_adjusting_is_shown_measured_and_kept(
     run: Run, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -374,7 +375,7 @@ def heic(path: Path) -> None:
 PHOTOS: dict[str, tuple[Callable[[Path], object], str]] = {
     "photo of no face": (no_face, "--box X,Y,SIZE"),
     "face that is too small": (tiny_face, "too small"),
-    "photo of 20k by 20k": (lambda path: blank_png(path, 20_000), "too large (20000 x 20000 px)"),
+    "photo of 20k by 20k": (huge_png, "too large (20000 x 20000 px)"),
     "truncated jpeg": (truncated, "cannot be read"),
     "heic": (heic, "as JPEG"),
     "text renamed to jpg": (lambda path: path.write_text("hello"), "no picture"),
