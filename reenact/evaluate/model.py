@@ -42,15 +42,17 @@ class Model:
     def identify(self, portraits: Pictures) -> Floats:
         """Identity styles f32 [N,S] of portraits u8 [N,s,s,3]."""
         generator = self.puppeteer.generator
-        return self._see(lambda x: generator.identity_styles(self.puppeteer.identify(x)), portraits)
+        model = self.puppeteer
+        return self._see(
+            lambda x: generator.identity_styles(model.identify(x)), portraits, model.portrait_crop
+        )
 
     def deform(self, frames: Pictures) -> Floats:
         """S_F f32 [N,D] of driver frames u8 [N,s,s,3]."""
-        return self._see(self.puppeteer.deform, frames)
+        return self._see(self.puppeteer.deform, frames, self.puppeteer.encoder.crop)
 
     @torch.inference_mode()
-    def _see(self, network: Callable[[Tensor], Tensor], pictures: Pictures) -> Floats:
-        side = self.puppeteer.encoder.crop
+    def _see(self, network: Callable[[Tensor], Tensor], pictures: Pictures, side: int) -> Floats:
         seen = []
         for batch in _batches(pictures):
             crops = [cv2.resize(p, (side, side), interpolation=cv2.INTER_AREA) for p in batch]
