@@ -34,6 +34,7 @@ FROM_CLIPS = 0.5
 _SIDE = 256  # px: pictures are compared at this size at most
 _PEOPLE, _MOTIONS = 4, 8  # held out, to judge
 _CAUTION = 0.3  # the last layer has about as many inputs as there are samples
+_OLD = 0.05  # how fast what is there already learns, beside what is new
 _UNKNOWN = 0.3  # what a factor counts that the generator does not show: its code is to be 0
 
 
@@ -76,9 +77,9 @@ class ImportedStage:
         parts += [model.identity_encoder] if self.own else []
         for part in parts:
             part.requires_grad_(True)
-        # what the starter has learnt already moves slowly, what is new fast
-        new = [p for part in parts[2:] for p in part.parameters()]
-        old = [p for part in parts[:2] for p in part.parameters()]
+        # what the starter has learnt, or begins solved, moves slowly; what is new fast
+        new = [p for part in parts[3:] for p in part.parameters()]
+        old = [p for part in parts[:3] for p in part.parameters()]
         self.optimizer = torch.optim.AdamW(
             [{"params": new}, {"params": old}], peak, (0.9, 0.99), weight_decay=1e-4
         )
@@ -115,7 +116,7 @@ class ImportedStage:
     def train(self) -> None:
         """Run until the budget is spent."""
         for spent in self.run.steps(self.report, self.show):
-            for group, share in zip(self.optimizer.param_groups, (1.0, 0.2), strict=True):
+            for group, share in zip(self.optimizer.param_groups, (1.0, _OLD), strict=True):
                 group["lr"] = share * learning_rate(self.peak, spent)
             loss = self.drawn()
             if self.clips is not None and spent > FROM_CLIPS:

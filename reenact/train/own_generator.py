@@ -45,6 +45,7 @@ def train_own(options: argparse.Namespace) -> None:
         )
         if stage.run.step == 0:
             stage.settle(options.samples)
+            stage.show()
         stage.train()
         if distributed.rank() == 0:
             write_model(stage, names, info, options.to)
