@@ -47,6 +47,23 @@ _DRIVEN = 2  # drivers beside the portrait in each step
 _LATENT_RATE, _WEIGHT_RATE = 0.03, 0.006
 _ON_THE_WAY = 4  # steps in which a guide's motion is followed
 _CYCLE = 0.1
+_WALL, _FACE_COUNTS, _NEW_COUNTS = 0.3, 2.0, 4.0  # what pixels count; new: a lid, an open mouth
+_GESTURES: tuple[dict[str, float], ...] = (
+    {"JawDrop": 3.5},
+    {"JawDrop": 1.5, "lowerLipDown": 1.5},
+    {"LeftUpperLidClosed": 3.5, "RightUpperLidClosed": 3.5},
+    {"LeftUpperLidClosed": 2.0, "RightUpperLidClosed": 2.0},
+    {"MouthLeftPullUp": 3.0, "MouthRightPullUp": 3.0, "LeftCheekUp": 2.0, "RightCheekUp": 2.0},
+    {
+        "LeftOuterBrowUp": 2.5,
+        "RightOuterBrowUp": 2.5,
+        "LeftInnerBrowUp": 2.5,
+        "RightInnerBrowUp": 2.5,
+    },
+    {"gaze yaw": 2.0},
+    {"gaze yaw": -2.0},
+)
+"""What sampled motions seldom show alone, in standard deviations."""
 _USUAL = 2.0  # standard deviations: drivers of the bank do no more
 _INNER = 0.8  # of the face's size: brows, eyes, nose and mouth, but little hair
 _FACE = (0.5, 0.55, 0.5, 0.65)  # centre (x, y) and half axes (of half a side) of a face in its crop
@@ -65,8 +82,8 @@ class Report:
 Listener = Callable[[Report], None]
 
 
-def bank(names: Sequence[str], count: int = 20) -> npt.NDArray[np.float32]:
-    """Motion codes f32 [count, M] of faces that move as people do before a webcam.
+def bank(names: Sequence[str], count: int = 16) -> npt.NDArray[np.float32]:
+    """Motion codes f32 [K, M]: `count` of faces that move as people do before a webcam, and gestures.
 
     `names` are the M factors of the model's motion code, as its `motion.basis` has them. They are
     sampled (`reenact.talking_heads.motion`), nobody's.
@@ -75,14 +92,16 @@ def bank(names: Sequence[str], count: int = 20) -> npt.NDArray[np.float32]:
     usual = (sampled / factor_scale()).clip(-_USUAL, _USUAL)
     known = dict(zip(FACTORS, usual.T, strict=True))
     none = np.zeros(count)
-    return np.stack([known.get(name, none) for name in names], axis=1).astype(np.float32)
+    codes = np.stack([known.get(name, none) for name in names], axis=1)
+    gestures = [[gesture.get(name, 0.0) for name in names] for gesture in _GESTURES]
+    return np.concatenate([codes, gestures]).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Goals:
     """What the generator is fitted to; the portrait first, the drivers behind it.
 
-    `motion` f32 [1+K, M], `pictures` f32 [1+K,3,R,R], `weight` f32 [1,1,R,R]: what a pixel counts.
+    `motion` f32 [1+K, M], `pictures` f32 [1+K,3,R,R], `weight` f32 [1+K,1,R,R]: what a pixel counts.
     `guide`: f32 [1, rows, w_dim], W+ of the face whose motion the portrait was given.
     """
 
@@ -139,13 +158,16 @@ def prepare(
     own = model.motion(_seen(portrait, model))
     motion = torch.cat([own, torch.zeros_like(own), torch.from_numpy(drivers)])
     guide, field = choose_guide(known_faces(avatar), own, portrait, model)
-    still = _array(portrait)
-    moved = []
+    pictures, news = [portrait], [torch.zeros_like(face)]
     for code in motion[1:]:
-        way = guide_way(guide, own, code, model)
-        moved.append(carry.carry(still, [carry.warp(picture, field) for picture in way]))
-    pictures = torch.stack([torch.from_numpy(p).movedim(2, 0) for p in (still, *moved)])
-    return Goals(motion, pictures, 0.3 + 2 * face, guide)
+        way = [carry.warp(picture, field) for picture in guide_way(guide, own, code, model)]
+        moved, new = (
+            torch.from_numpy(x).movedim(2, 0)[None] for x in carry.carry(_array(portrait), way)
+        )
+        pictures.append(moved)
+        news.append(new)
+    weight = _WALL + _FACE_COUNTS * face + _NEW_COUNTS * face * torch.cat(news)
+    return Goals(motion, torch.cat(pictures), weight, guide)
 
 
 def guide_way(guide: Tensor, start: Tensor, end: Tensor, model: Puppeteer) -> list[carry.Picture]:
@@ -224,21 +246,21 @@ def step_loss(
     latent: Tensor, tuned: LowRank, goals: Goals, model: Puppeteer, which: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Reconstruction, locality and cycle on some of the goals, and what was drawn f32 [n,3,R,R]."""
-    motion, wanted = goals.motion[which], goals.pictures[which]
+    motion, wanted, counts = goals.motion[which], goals.pictures[which], goals.weight[which]
     styles = model.styles(latent.expand(len(which), -1, -1), model.deform_head(motion))
     with mixed_precision():
         drawn = tuned(styles).float()
         encoded = model.motion(_seen(drawn[-1:], model)).float()
     loss = _CYCLE * F.smooth_l1_loss(encoded, motion[-1:])
     for shrink in (1, 4, 8):
-        seen, asked, weight = (F.avg_pool2d(x, shrink) for x in (drawn, wanted, goals.weight))
+        seen, asked, weight = (F.avg_pool2d(x, shrink) for x in (drawn, wanted, counts))
         loss = loss + losses.pixel(seen, asked, weight) + losses.edge(seen, asked, weight)
     return loss, drawn
 
 
 def report(step: int, loss: float, drawn: Tensor, goals: Goals) -> Report:
     """What a listener is told; the portrait was drawn first."""
-    face = (goals.weight > goals.weight.mean()).float()
+    face = (face_weight(drawn.shape[-1]) > 0.5).float()
     error = (face * (drawn[:1].clamp(-1, 1) - goals.pictures[:1]).square()).sum()
     psnr = 10 * torch.log10(4 * 3 * face.sum() / error.clamp_min(1e-9))
     shown = to_uint8(torch.cat([goals.pictures[:1], drawn[:1], drawn[-1:]]))

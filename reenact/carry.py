@@ -47,8 +47,11 @@ def flow(before: Picture, after: Picture) -> Picture:
     return np.asarray(found, np.float32)
 
 
-def carry(portrait: Picture, way: Sequence[Picture]) -> Picture:
-    """The portrait after the motion that leads the guide from the first picture to the last."""
+def carry(portrait: Picture, way: Sequence[Picture]) -> tuple[Picture, Picture]:
+    """The portrait after the motion that leads the guide from the first picture to the last.
+
+    Also what of it is new, and so the guide's: f32 [S,S,1] in 0..1.
+    """
     before, after = way[0], way[-1]
     field = np.zeros((*before.shape[:2], 2), np.float32)
     for earlier, later in pairwise(way):  # small steps: of a long one no flow is to be trusted
@@ -58,7 +61,7 @@ def carry(portrait: Picture, way: Sequence[Picture]) -> Picture:
     new = _blurred(((wrong - _SAME) / (_OTHER - _SAME)).clip(0, 1), 1.5)[..., None]
     colours = warp(_blurred(portrait - before, _COARSE * len(portrait)), field)
     moved: Picture = (1 - new) * warp(portrait, field) + new * (after + colours)
-    return moved.clip(-1, 1)
+    return moved.clip(-1, 1), new
 
 
 def features(pictures: Tensor) -> Tensor:

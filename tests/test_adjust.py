@@ -60,7 +60,7 @@ def test_a_flow_says_where_things_were() -> None:
 def test_a_portrait_goes_where_the_guide_goes_and_the_wall_stays() -> None:
     portrait = a_face(tint=0.3)
     portrait[60:64, 50:54] = -0.9  # a mole, which the guide has not
-    moved = carry.carry(portrait, [a_face((k, 0)) for k in (0, 3, 5)])
+    moved, _ = carry.carry(portrait, [a_face((k, 0)) for k in (0, 3, 5)])
     assert moved[61, 56, 1] < -0.4 and moved[61, 51, 1] > -0.2
     wall = np.abs(moved - portrait)[:, :16]
     assert wall.mean() < 0.02
@@ -68,9 +68,10 @@ def test_a_portrait_goes_where_the_guide_goes_and_the_wall_stays() -> None:
 
 def test_what_opens_comes_from_the_guide_in_the_portraits_colours() -> None:
     portrait = a_face(tint=0.3)
-    moved = carry.carry(portrait, [a_face(), a_face(mouth=14)])
+    moved, new = carry.carry(portrait, [a_face(), a_face(mouth=14)])
     mouth = slice(84, 100), slice(60, 69)
     assert moved[mouth].mean() < portrait[mouth].mean() - 0.3
+    assert new[mouth].mean() > 0.1 and new[:50].max() < 0.05
     cheek = moved[70, 40] - a_face()[70, 40]
     assert cheek[0] > 0.15, "the tint"
 
@@ -90,8 +91,8 @@ def test_a_guide_is_laid_over_a_face_that_lies_elsewhere() -> None:
 
 def test_the_bank_follows_the_names_of_the_model() -> None:
     codes = bank(["head yaw", "nonsense", "JawDrop"], 12)
-    assert codes.shape == (12, 3) and codes.dtype == np.float32
-    assert codes[:, 0].std() > 0.2 and not codes[:, 1].any()
+    assert codes.shape == (12 + len(adjusting._GESTURES), 3) and codes.dtype == np.float32
+    assert codes[:12, 0].std() > 0.2 and not codes[:, 1].any() and codes[12, 2] == 3.5
     np.testing.assert_array_equal(bank(["JawDrop"], 12)[:, 0], codes[:, 2])
 
 
@@ -162,7 +163,8 @@ def test_it_stops_when_the_gain_is_flat(
 
     monkeypatch.setattr(adjusting, "step_loss", loss)
     flat = torch.zeros(5, 3, 32, 32)
-    goals = adjusting.Goals(torch.zeros(5, 8), flat, face_weight(32), torch.zeros(1, 8, 16))
+    weight = face_weight(32).expand(5, -1, -1, -1)
+    goals = adjusting.Goals(torch.zeros(5, 8), flat, weight, torch.zeros(1, 8, 16))
     latent = torch.zeros(1, 8, 16, requires_grad=True)
     fit(latent, LowRank(puppeteer.generator), goals, puppeteer, lambda report: None)
     assert len(taken) == steps
