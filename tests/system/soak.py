@@ -200,7 +200,7 @@ def _say(line: str) -> None:
 
 
 def run(minutes: float, seed: int, gaps: IO[str]) -> dict[str, Any]:
-    """The whole soak, a quarter of it a single show; its report."""
+    """The whole soak, half of it a single show; its report."""
     chance, begin_s = random.Random(seed), time.perf_counter()
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     os.environ["XDG_CONFIG_HOME"] = str(folder)
@@ -215,7 +215,7 @@ def run(minutes: float, seed: int, gaps: IO[str]) -> dict[str, Any]:
             soak.show(profile, WARM_S)
         base = cost()
         _say(f"base line: {base}")
-        seconds, profile = 15 * minutes, soak.profiles[-1]
+        seconds, profile = 30 * minutes, soak.profiles[-1]
         while (left_s := begin_s + 60 * minutes - time.perf_counter()) > 15:
             told = soak.show(profile, min(seconds, left_s))
             seconds = chance.uniform(20, max(40.0, 1.5 * minutes))

@@ -27,8 +27,7 @@ _DISPLAY = 0  # in place of a thread's id
 _SLOW = {"camera", "record", "calibrate"}
 """Actions that open or write a file or a device, which may cost a picture."""
 _BEGIN_S, _AFTER_KEY_S = 1.5, 1.0
-BEFORE_S = 1 / 30
-"""The picture's own work began before the gap did, by a frame's time."""
+FRAME_S = 1 / 30
 BUSY, BEGINS, OURS, UNKNOWN = (
     "no core was free", "the show begins", "the app itself had every core", "unexplained",
 )  # fmt: skip
@@ -66,12 +65,14 @@ def cost() -> Cost:
 
 
 def grown_mb(rss_mb: Sequence[float]) -> float:
-    """How much memory grew over a row of samples: the least of the last third over that of the first.
+    """How much memory grew in a show of four minutes or more, sampled every five seconds; else 0.
 
-    The least, because a recording that runs for a moment is no growth. 0 for fewer than six samples.
+    The least of the last third over the least of the first, because a recording that runs for a
+    moment is no growth; without the first minute, in which everything is used for the first time.
     """
-    third = len(rss_mb) // 3
-    return min(rss_mb[-third:]) - min(rss_mb[:third]) if third >= 2 else 0.0
+    later = rss_mb[12:]
+    third = len(later) // 3
+    return min(later[-third:]) - min(later[:third]) if third >= 12 else 0.0
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,14 @@ class Gap:
 
 @dataclass(frozen=True)
 class Sample:
-    """What every thread has waited for a core and run so far, s, by its id; what a host has stolen."""
+    """What every thread has waited for a core and run so far, s, by its id; what a host has stolen.
 
-    time_s: float
+    Attributes:
+        begin_s, end_s: while it was taken, in which the taker may have had to wait itself.
+    """
+
+    begin_s: float
+    end_s: float
     waited: Mapping[int, float]
     ran: Mapping[int, float]
     stolen_s: float = 0.0
@@ -128,14 +134,16 @@ def reason(gap: Gap, around: Around, cores: int) -> str:
     """Why pictures did not come: one of the constants above, or the key that cost them.
 
     The machine was busy if the threads on the picture's way, or one that may have held Python's lock
-    meanwhile, were ready to run, and had no core, for at least as long as the gap is too long;
-    unless our own threads were on them all.
+    meanwhile, were ready to run, and had no core, for long enough; unless our own threads were on
+    them all. Enough is half of what the gap is too long, and all of it but a frame's time: however
+    little a picture comes too late for its turn, it makes the gap longer by a whole frame.
     """
     if around.show_s < _BEGIN_S:
         return BEGINS
     way_ms = sum(ms for name, ms in around.waited_ms.items() if name.startswith(_WAY))
     lock = [ms for name, ms in around.waited_ms.items() if name.startswith(_LOCK)]
-    if max([way_ms, *lock]) + around.stolen_ms >= 1000 * gap.over_s:
+    enough_s = max(gap.over_s / 2, gap.over_s - FRAME_S)
+    if max([way_ms, *lock]) + around.stolen_ms >= 1000 * enough_s:
         own = sum(around.ran_ms.values()) / (cores * around.lasted_ms)
         return OURS if own > 0.75 else BUSY
     for action, ago_s in around.keys:
@@ -186,7 +194,7 @@ class Watch:
         display = display_process()
         while not self._leaving.wait(0.02) or self._gaps:
             self._samples.append(_sample(display))
-            while self._gaps and self._gaps[0].end_s < self._samples[-1].time_s:
+            while self._gaps and self._gaps[0].end_s < self._samples[-1].begin_s:
                 self._explain(self._gaps.popleft())
 
     def _explain(self, gap: Gap) -> None:
@@ -196,15 +204,15 @@ class Watch:
         self._tell(asdict(gap) | {"reason": why} | asdict(around))
 
     def _around(self, gap: Gap) -> Around:
-        before = [s for s in self._samples if s.time_s <= gap.begin_s - BEFORE_S]
+        before = [s for s in self._samples if s.end_s <= gap.begin_s - FRAME_S]
         first = before[-1] if before else self._samples[0]
-        last = next(s for s in self._samples if s.time_s >= gap.end_s)
+        last = next(s for s in self._samples if s.begin_s > gap.end_s)
         names = _thread_names()
         return Around(
             _between(first.waited, last.waited, names),
             _between(first.ran, last.ran, names),
             round(1000 * (last.stolen_s - first.stolen_s)),
-            round(1000 * (last.time_s - first.time_s)),
+            round(1000 * (last.end_s - first.begin_s)),
             gap.end_s - (self._begin_s or gap.end_s),
             [(key, gap.end_s - at) for at, key in list(self._keys) if -0.1 < gap.end_s - at < 5],
         )
@@ -217,7 +225,7 @@ def _between(
     grown: Counter[str] = Counter()
     for task, time_s in last.items():
         grown[names.get(task, "gone")] += 1000 * (time_s - first.get(task, 0.0))
-    return {name: round(ms) for name, ms in grown.items() if ms >= 0.5}
+    return {name: round(ms, 1) for name, ms in grown.items() if ms >= 0.1}
 
 
 def _thread_names() -> dict[int, str]:
@@ -238,7 +246,7 @@ def display_process() -> str | None:
 
 
 def _sample(display: str | None) -> Sample:
-    waited, ran = {}, {}
+    begin_s, waited, ran = time.perf_counter(), {}, {}
     tasks = {int(task): _TASKS / task for task in os.listdir(_TASKS)}
     if display is not None:
         tasks[_DISPLAY] = Path("/proc", display)
@@ -247,4 +255,4 @@ def _sample(display: str | None) -> Sample:
             text = (task / "schedstat").read_text().split()
             ran[number], waited[number] = int(text[0]) / 1e9, int(text[1]) / 1e9
     stolen = int(Path("/proc/stat").read_text().split("\n", 1)[0].split()[8])
-    return Sample(time.perf_counter(), waited, ran, stolen * _TICK_S)
+    return Sample(begin_s, time.perf_counter(), waited, ran, stolen * _TICK_S)
