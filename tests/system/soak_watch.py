@@ -28,9 +28,12 @@ _SLOW = {"camera", "record", "calibrate"}
 """Actions that open or write a file or a device, which may cost a picture."""
 _BEGIN_S, _AFTER_KEY_S = 1.5, 1.0
 FRAME_S = 1 / 30
-BUSY, BEGINS, OURS, UNKNOWN = (
-    "no core was free", "the show begins", "the app itself had every core", "unexplained",
+BUSY, BEGINS, OURS, WORK, UNKNOWN = (
+    "no core was free", "the show begins", "the app itself had every core",
+    "a picture took longer than its turn", "unexplained",
 )  # fmt: skip
+_STALL_S = 0.1
+"""A loop that is at work for longer does not draw one picture: it stands still."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,9 @@ def reason(gap: Gap, around: Around, cores: int) -> str:
     if max([way_ms, *lock]) + around.stolen_ms >= 1000 * enough_s:
         own = sum(around.ran_ms.values()) / (cores * around.lasted_ms)
         return OURS if own > 0.75 else BUSY
+    at_work_ms = around.ran_ms.get("MainThread", 0.0)
+    if at_work_ms >= 0.75 * around.lasted_ms and gap.over_s < _STALL_S:
+        return WORK  # a slow machine, seen from the loop
     for action, ago_s in around.keys:
         if action in _SLOW and ago_s < _AFTER_KEY_S + gap.over_s:
             return f"key: {action}"

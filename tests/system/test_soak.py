@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.append(str(Path(__file__).parent))
 
 import soak
-from soak_watch import BEGINS, BUSY, OURS, UNKNOWN, Around, Cost, Gap, grown_mb, reason
+from soak_watch import BEGINS, BUSY, OURS, UNKNOWN, WORK, Around, Cost, Gap, grown_mb, reason
 
 GAP = Gap("loop", 10.0, 10.083, 1, 0.050)
 CALM = Around({}, {"MainThread": 30.0}, 0.0, 116.0, 60.0)
@@ -41,6 +41,8 @@ SHOW = {"code": 0, "on_time": True, "drops": 0, "grew_mb": 3.0}
             replace(CALM, waited_ms={"MainThread": 60.0}, ran_ms={"MainThread": 90.0, "1": 110.0}),
             OURS,
         ),
+        (replace(CALM, ran_ms={"MainThread": 90.0}), WORK),
+        (replace(CALM, ran_ms={"MainThread": 80.0, "face": 30.0}), UNKNOWN),
         (replace(CALM, show_s=1.0), BEGINS),
         (replace(CALM, keys=[("avatar-1", 0.1), ("record", 0.2)]), "key: record"),
         (replace(CALM, keys=[("avatar-1", 0.1), ("record", 3.0)]), UNKNOWN),
@@ -54,6 +56,7 @@ def test_of_a_long_gap_all_but_a_frame_must_be_explained() -> None:
     long = replace(GAP, over_s=0.2)
     assert reason(long, replace(CALM, waited_ms={"MainThread": 170.0}), cores=2) == BUSY
     assert reason(long, replace(CALM, waited_ms={"MainThread": 150.0}), cores=2) == UNKNOWN
+    assert reason(long, replace(CALM, ran_ms={"MainThread": 110.0}), cores=2) == UNKNOWN  # a stall
 
 
 @pytest.mark.parametrize(
