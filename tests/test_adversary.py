@@ -16,7 +16,7 @@ def stripes(count: int) -> "torch.Tensor":
 
 def test_discriminator_tells_crisp_from_blurred_of_any_size() -> None:
     torch.manual_seed(0)
-    adversary = Adversary(4)
+    adversary = Adversary(4, 1e-3)
     for step in range(40):
         true = stripes(8)
         adversary.learn(torch.nn.functional.avg_pool2d(true, 3, 1, 1), true, step)
@@ -29,7 +29,7 @@ def test_discriminator_tells_crisp_from_blurred_of_any_size() -> None:
 
 def test_judgement_pulls_a_picture_towards_the_true_ones() -> None:
     torch.manual_seed(0)
-    adversary, true = Adversary(4), stripes(4)
+    adversary, true = Adversary(4, 1e-3), stripes(4)
     drawn = torch.nn.functional.avg_pool2d(true, 3, 1, 1)
     for step in range(30):
         adversary.learn(drawn, true, step)
