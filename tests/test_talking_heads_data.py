@@ -195,4 +195,4 @@ def test_starters_people_can_be_rendered() -> None:
     file = Path(dataset.__file__).parents[1] / "starter" / "people.json"
     form = Form(1, 32)
     frames = [render_job(job, form).frames for job in designed_people(file, 1, form).jobs]
-    assert len(frames) == 4 and min(frame.std() for frame in frames) > 10
+    assert len(frames) == 10 and min(frame.std() for frame in frames) > 10

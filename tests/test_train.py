@@ -178,6 +178,12 @@ def test_joining_untrained_stages_says_what_to_train(
         JoinStage(generator, encoder, tmp_path, STEP)
 
 
+def test_data_sets_of_two_sizes_are_refused(avatars: Frames, tmp_path: Path) -> None:
+    small = blobs(tmp_path / "small", 2, 1, 64)
+    with pytest.raises(UserError, match=r"128 px, the people's 64"):
+        GeneratorStage(avatars, small, tmp_path, STEP, SMALL)
+
+
 def test_damaged_snapshot_is_named(avatars: Frames, people: Frames, tmp_path: Path) -> None:
     (tmp_path / "generator.pt").write_bytes(b"not a snapshot")
     with pytest.raises(UserError, match="generator.pt"):

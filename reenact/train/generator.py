@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reenact.encoders import LEAK, EncoderDims
+from reenact.errors import UserError
 from reenact.generator import Window
 from reenact.hybrid import Puppeteer
 from reenact.spaces import Dims, rows
@@ -195,7 +196,15 @@ class GeneratorStage:
         configuration: Configuration = DEFAULT,
         start: Path | None = None,
     ) -> None:
-        """start: an earlier checkpoint of the same sizes to begin with."""
+        """start: an earlier checkpoint of the same sizes to begin with.
+
+        Raises UserError where the two data sets' pictures differ in size.
+        """
+        if avatars.size != people.size:
+            raise UserError(
+                f"the avatars' pictures are {avatars.size} px, the people's {people.size}: "
+                "render both with the same --size"
+            )
         self.avatars, self.people = avatars, people
         self.folder, self.configuration = folder, configuration
         dims, peak = configuration.dims, configuration.generator_rate
