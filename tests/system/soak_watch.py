@@ -7,14 +7,17 @@ Linux tells for every thread how long it was ready to run and had to wait for a 
 import ctypes
 import gc
 import os
+import sys
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from soak_pulse import Pulses
 
 _TASKS = Path("/proc/self/task")
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -103,6 +106,7 @@ class Sample:
     """What every thread has waited for a core and run so far, s, by its id; what a host has stolen.
 
     Attributes:
+        places: the innermost lines of Python that each thread stood at, by its name.
         begin_s, end_s: while it was taken, in which the taker may have had to wait itself.
     """
 
@@ -111,6 +115,7 @@ class Sample:
     waited: Mapping[int, float]
     ran: Mapping[int, float]
     stolen_s: float = 0.0
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,10 +124,11 @@ class Around:
 
     Attributes:
         waited_ms, ran_ms: of each thread, ready for a core and on one.
-        stolen_ms: that a host took from this machine.
+        stolen_ms: that a host took from this machine, by what it tells or by the cores' pulses.
         lasted_ms: from before the gap to its end.
         show_s: since the show's first picture.
         keys: actions of keys pressed, and how long before the end of the gap, s.
+        places: where each of our threads stood in one sample after the other.
     """
 
     waited_ms: Mapping[str, float]
@@ -131,6 +137,7 @@ class Around:
     lasted_ms: float
     show_s: float
     keys: Sequence[tuple[str, float]] = ()
+    places: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def reason(gap: Gap, around: Around, cores: int) -> str:
@@ -172,6 +179,7 @@ class Watch:
         self._samples: deque[Sample] = deque(maxlen=1000)  # 20 s
         self._keys: deque[tuple[float, str]] = deque(maxlen=50)
         self._begin_s = 0.0
+        self._pulses = Pulses()
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._run, name="soak watch", daemon=True)
         self._thread.start()
@@ -195,6 +203,7 @@ class Watch:
     def close(self) -> None:
         self._leaving.set()
         self._thread.join()
+        self._pulses.close()
 
     def _run(self) -> None:
         display = display_process()
@@ -214,13 +223,15 @@ class Watch:
         first = before[-1] if before else self._samples[0]
         last = next(s for s in self._samples if s.begin_s > gap.end_s)
         names = _thread_names()
+        away_s = self._pulses.away_s(first.begin_s, last.end_s)
         return Around(
             _between(first.waited, last.waited, names),
             _between(first.ran, last.ran, names),
-            round(1000 * (last.stolen_s - first.stolen_s)),
+            round(1000 * (last.stolen_s - first.stolen_s + away_s)),
             round(1000 * (last.end_s - first.begin_s)),
             gap.end_s - (self._begin_s or gap.end_s),
             [(key, gap.end_s - at) for at, key in list(self._keys) if -0.1 < gap.end_s - at < 5],
+            _places(s for s in self._samples if first.begin_s <= s.begin_s <= last.begin_s),
         )
 
 
@@ -232,6 +243,27 @@ def _between(
     for task, time_s in last.items():
         grown[names.get(task, "gone")] += 1000 * (time_s - first.get(task, 0.0))
     return {name: round(ms, 1) for name, ms in grown.items() if ms >= 0.1}
+
+
+def _places(samples: Iterable[Sample]) -> dict[str, list[str]]:
+    places = defaultdict(list)
+    for sample in samples:
+        for name, place in sample.places.items():
+            places[name].append(place)
+    return dict(places)
+
+
+def _stands() -> dict[str, str]:
+    """Where each thread stands, by its name: its innermost lines of Python, outermost first."""
+    frames = sys._current_frames()
+    stands = {}
+    for thread in threading.enumerate():
+        lines, frame = [], frames.get(thread.ident or 0)
+        while frame is not None and len(lines) < 4:
+            lines.append(f"{Path(frame.f_code.co_filename).stem}:{frame.f_lineno}")
+            frame = frame.f_back
+        stands[thread.name] = " ".join(reversed(lines))
+    return stands
 
 
 def _thread_names() -> dict[int, str]:
@@ -261,4 +293,4 @@ def _sample(display: str | None) -> Sample:
             text = (task / "schedstat").read_text().split()
             ran[number], waited[number] = int(text[0]) / 1e9, int(text[1]) / 1e9
     stolen = int(Path("/proc/stat").read_text().split("\n", 1)[0].split()[8])
-    return Sample(begin_s, time.perf_counter(), waited, ran, stolen * _TICK_S)
+    return Sample(begin_s, time.perf_counter(), waited, ran, stolen * _TICK_S, _stands())
