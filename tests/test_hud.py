@@ -167,7 +167,7 @@ def test_names_it_cannot_draw_and_long_ones(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("level", ["fps", "all"])
 def test_it_costs_less_than_a_millisecond(level: str) -> None:
-    state = State(hud=HUD.index(level), said="bruno", changes=1, recording=True)
+    state = State(hud=HUD.index(level), said="daniel", changes=1, recording=True)
     devices = [(stage, "CPU") for stage in "abcdefghij"]
     recent = Recent(30, 30, {stage: 1.0 for stage, _ in devices}, (20, 30))
     clock = Clock()

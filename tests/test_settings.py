@@ -184,7 +184,7 @@ def test_the_app_shows_its_settings(file: Path) -> None:
     done = subprocess.run(
         [sys.executable, "run_live.py", "--settings", str(file), "--show-settings"],
         cwd=ROOT,
-        env={**os.environ, "REENACT_AVATAR": "bruno"},
+        env={**os.environ, "REENACT_AVATAR": "daniel"},
         capture_output=True,
         text=True,
         timeout=60,

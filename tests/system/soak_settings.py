@@ -34,7 +34,7 @@ smooth = 0.1
 [profiles.still]
 output = ["none"]
 background = "plain"
-avatar = ["mei", "{folder}/adjusted.avatar", "bruno"]
+avatar = ["mei", "{folder}/adjusted.avatar", "daniel"]
 auto-neutral = true
 fade = 0
 gain-mouth = 1.5
