@@ -17,9 +17,9 @@ import cv2
 from engines import Overlapping
 from realtime.calibration import (
     Calibration,
+    Keeper,
     calibration_file,
     load_calibration,
-    save_calibration,
 )
 from realtime.cameras import Input, find_again, find_input
 from realtime.canvas import Placed, backdrop
@@ -96,7 +96,7 @@ def run(
             raise KeyboardInterrupt
         names = [avatar.name for avatar in people]
         controls.cast = Cast(names, dials(edits), gains=model.basis is not None)
-        puppet = _puppet(options, what, model, identity, stats, tell)
+        puppet = _puppet(options, what, model, identity, stats, tell, stack)
         stack.callback(puppet.close)
         with (
             _opened(outputs, puppet, source.fps),
@@ -126,6 +126,7 @@ def _puppet(
     identity: Identity,
     stats: Stats,
     tell: Callable[[str], None],
+    stack: ExitStack,
 ) -> Puppet:
     """The avatars on their strings, with what is known of the driver's neutral face."""
     fingerprint, size = model.info.fingerprint, deformation_count(model.info.dims)
@@ -137,10 +138,11 @@ def _puppet(
         tell(str(error))
         known = None
     expression = Expression(options.taste, model.basis, known.neutral if known else None)
+    keeper = Keeper(file, tell)
+    stack.callback(keeper.close)
 
     def keep(neutral: Vector) -> None:
-        save_calibration(Calibration(neutral, fingerprint, camera, options.person), file)
-        tell(f"calibrated; kept in {file}")
+        keeper.keep(Calibration(neutral, fingerprint, camera, options.person))
 
     begins = options.relative and not known and not options.auto_neutral
     if begins:

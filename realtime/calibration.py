@@ -1,6 +1,8 @@
 """The driver's own neutral face: a countdown, an average of good frames, a file for each camera."""
 
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -66,6 +68,31 @@ def load_calibration(path: Path, fingerprint: str, size: int) -> Calibration | N
     found = Calibration(**archive.load(_KIND, path))
     fits = found.fingerprint == fingerprint and found.neutral.shape == (size,)
     return found if fits else None
+
+
+class Keeper:
+    """Writes calibrations in a thread of its own: a busy disk can take 0.3 s, and the show must go on."""
+
+    def __init__(self, file: Path, tell: Callable[[str], None]) -> None:
+        """`tell` takes a sentence for the user: where it was kept, or why it could not be."""
+        self._file, self._tell = file, tell
+        self._thread = ThreadPoolExecutor(1, "keeping")
+
+    def keep(self, calibration: Calibration) -> None:
+        """Write it as soon as may be."""
+        self._thread.submit(self._write, calibration)
+
+    def close(self) -> None:
+        """Wait until all is written."""
+        self._thread.shutdown()
+
+    def _write(self, calibration: Calibration) -> None:
+        try:
+            save_calibration(calibration, self._file)
+        except UserError as error:
+            self._tell(f"calibrated, but for this time only: {error}")
+        else:
+            self._tell(f"calibrated; kept in {self._file}")
 
 
 class Phase(Enum):

@@ -1,13 +1,16 @@
 """The neutral face: found among blinks and words, kept for each camera and person, used."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import realtime.calibration
 from realtime.calibration import (
     Calibration,
     Calibrator,
+    Keeper,
     Phase,
     StillNeutral,
     calibration_file,
@@ -95,6 +98,35 @@ def test_a_file_for_each_camera_and_person(tmp_path: Path) -> None:
     file.write_bytes(b"broken")
     with pytest.raises(UserError, match="calibrate again"):
         load_calibration(file, "f00d", 4)
+
+
+def test_the_show_does_not_wait_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = threading.Event()
+
+    def save(calibration: Calibration, path: Path) -> None:
+        slow.wait(10)
+        save_calibration(calibration, path)
+
+    monkeypatch.setattr(realtime.calibration, "save_calibration", save)
+    file, told = tmp_path / "a.calibration", list[str]()
+    keeper = Keeper(file, told.append)
+    keeper.keep(Calibration(NEUTRAL, "f00d", "HD Webcam", "me"))
+    assert not told and not file.exists(), "it is still being written"
+    slow.set()
+    keeper.close()
+    assert told == [f"calibrated; kept in {file}"]
+    assert load_calibration(file, "f00d", 4) is not None
+
+
+def test_a_calibration_that_cannot_be_kept_holds_for_this_show(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    told = list[str]()
+    keeper = Keeper(tmp_path / "file" / "a.calibration", told.append)
+    keeper.keep(Calibration(NEUTRAL, "f00d", "HD Webcam", "me"))
+    keeper.close()
+    assert len(told) == 1 and told[0].startswith("calibrated, but for this time only: cannot make")
 
 
 def test_absolute_is_what_was_seen_and_relative_is_from_the_neutral_face() -> None:

@@ -26,14 +26,15 @@ _WAY = ("capture", "MainThread", "output", "av:", "display")
 demo's decoder, the X server that the window waits for."""
 _LOCK = ("face", "keys", "closing", "engines", "soak")
 """Other threads that may hold Python's lock while they wait for a core; then all the others wait."""
+_SOAKS = ("soak watch", "soak minutes", "soak hands", "pulse")
 _DISPLAY = 0  # in place of a thread's id
 _SLOW = {"camera", "record", "calibrate"}
 """Actions that open or write a file or a device, which may cost a picture."""
 _BEGIN_S, _AFTER_KEY_S = 1.5, 1.0
 FRAME_S = 1 / 30
-BUSY, BEGINS, OURS, WORK, UNKNOWN = (
+BUSY, BEGINS, OURS, WORK, WATCHED, UNKNOWN = (
     "no core was free", "the show begins", "the app itself had every core",
-    "a picture took longer than its turn", "unexplained",
+    "a picture took longer than its turn", "the soak itself was at work", "unexplained",
 )  # fmt: skip
 _STALL_S = 0.1
 """A loop that is at work for longer does not draw one picture: it stands still."""
@@ -156,6 +157,9 @@ def reason(gap: Gap, around: Around, cores: int) -> str:
     if max([way_ms, *lock]) + around.stolen_ms >= 1000 * enough_s:
         own = sum(around.ran_ms.values()) / (cores * around.lasted_ms)
         return OURS if own > 0.75 else BUSY
+    # Ours are not the app's: while they explain, or Python tidies up in them, others wait for the lock.
+    if sum(around.ran_ms.get(name, 0.0) for name in _SOAKS) >= 1000 * enough_s:
+        return WATCHED
     at_work_ms = around.ran_ms.get("MainThread", 0.0)
     if at_work_ms >= 0.75 * around.lasted_ms and gap.over_s < _STALL_S:
         return WORK  # a slow machine, seen from the loop

@@ -19,7 +19,19 @@ ROOT = Path(__file__).parents[2]
 sys.path.append(str(Path(__file__).parent))
 
 import soak
-from soak_watch import BEGINS, BUSY, OURS, UNKNOWN, WORK, Around, Cost, Gap, grown_mb, reason
+from soak_watch import (
+    BEGINS,
+    BUSY,
+    OURS,
+    UNKNOWN,
+    WATCHED,
+    WORK,
+    Around,
+    Cost,
+    Gap,
+    grown_mb,
+    reason,
+)
 
 UNSEEN_SHARE = 0.005
 GAP = Gap("loop", 10.0, 10.083, 1, 0.050)
@@ -42,6 +54,8 @@ SHOW = {"code": 0, "on_time": True, "drops": 0, "grew_mb": 3.0}
             replace(CALM, waited_ms={"MainThread": 60.0}, ran_ms={"MainThread": 90.0, "1": 110.0}),
             OURS,
         ),
+        (replace(CALM, ran_ms={"soak watch": 20.0, "soak hands": 6.0}), WATCHED),
+        (replace(CALM, ran_ms={"soak watch": 24.0, "face": 20.0}), UNKNOWN),
         (replace(CALM, ran_ms={"MainThread": 90.0}), WORK),
         (replace(CALM, ran_ms={"MainThread": 80.0, "face": 30.0}), UNKNOWN),
         (replace(CALM, show_s=1.0), BEGINS),
