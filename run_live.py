@@ -43,7 +43,9 @@ def main() -> int:
     if words["model"]:
         folder = Path(words["model"])
         show = partial(run, loader=partial(load_model, folder=folder))
-        words["avatar"] = words["avatar"] or [str(folder / "avatars")]
+        there = {path.stem: str(path) for path in (folder / "avatars").glob("*.avatar")}
+        named = [there.get(word, word) for word in words["avatar"] or []]
+        words["avatar"] = named or [str(folder / "avatars")]
     words |= {
         "outputs": words["output"] or ["window"],
         "edits": words["edit"],

@@ -450,10 +450,17 @@ def test_no_library_adds_to_the_sentence(film: Path, tmp_path: Path, words: str)
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
 
 
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ([], ["avatars"]),
+        (["--avatar", "testa", "--avatar", "ada"], ["avatars/testa.avatar", "ada"]),
+    ],
+)
 def test_another_model_brings_its_own_avatars(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: list[str], expected: list[str]
 ) -> None:
-    """Whichever model: it is looked for in its folder, and so are the avatars unless some are named."""
+    """Whichever model: it is looked for in its folder, and so are the avatars, by name or all."""
     (tmp_path / "avatars").mkdir()
     avatar_file(tmp_path / "avatars")
     told: list[str] = []
@@ -464,7 +471,7 @@ def test_another_model_brings_its_own_avatars(
         raise AssertionError("there is no model to load")
 
     monkeypatch.setattr(realtime.app, "run", run_there)
-    monkeypatch.setattr("sys.argv", ["run_live.py", "--model", str(tmp_path)])
+    monkeypatch.setattr("sys.argv", ["run_live.py", "--model", str(tmp_path), *named])
     with pytest.raises(UserError, match=re.escape(str(tmp_path / "encode_identity.onnx"))):
         run_live.main.__wrapped__()  # type: ignore[attr-defined]
-    assert told == [str(tmp_path / "avatars")]
+    assert told == [str(tmp_path / word) if "avatars" in word else word for word in expected]
