@@ -156,7 +156,7 @@ def prepare(
     portrait = torch.from_numpy(portrait_crop.copy()).movedim(2, 0)[None].float() / 127.5 - 1
     face = face_weight(portrait.shape[-1])
     own = model.motion(_seen(portrait, model))
-    motion = torch.cat([own, torch.zeros_like(own), torch.from_numpy(drivers)])
+    motion = torch.cat([own, model.deform_head.rest[None], torch.from_numpy(drivers)])
     guide, field = choose_guide(known_faces(avatar), own, portrait, model)
     pictures, news = [portrait], [torch.zeros_like(face)]
     for code in motion[1:]:

@@ -83,7 +83,8 @@ def load_checkpoint(path: Path) -> tuple[Puppeteer, dict[str, Any]]:
         )
     try:
         puppeteer = _puppeteer(header, EncoderDims(**header["encoder"]))
-        puppeteer.load_state_dict(tensors)  # copies into fp32
+        rest = puppeteer.deform_head.rest  # of the first checkpoints the code 0, not written down
+        puppeteer.load_state_dict({"deform_head.rest": rest, **tensors})  # copies into fp32
         return puppeteer.eval(), dict(header["info"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise damaged(path, error) from error

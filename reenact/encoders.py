@@ -164,7 +164,7 @@ class DeformationEncoder(nn.Module):
 
 
 class Deform(nn.Module):
-    """Motion code [N, M] -> S_F [N, D]; the code 0, the neutral face, gives exactly S_F = 0."""
+    """Motion code [N, M] -> S_F [N, D]; the code `rest` [M], the neutral face, gives exactly S_F = 0."""
 
     def __init__(self, dims: Dims, encoder: EncoderDims) -> None:
         super().__init__()
@@ -175,7 +175,9 @@ class Deform(nn.Module):
             nn.LeakyReLU(LEAK),
             small(nn.Linear(encoder.hidden, spaces.deformation_count(dims), bias=False)),
         )
+        self.rest: Tensor
+        self.register_buffer("rest", torch.zeros(encoder.motion))
 
     def forward(self, motion: Tensor) -> Tensor:
-        deformation: Tensor = self.layers(motion) - self.layers(torch.zeros_like(motion[:1]))
+        deformation: Tensor = self.layers(motion) - self.layers(self.rest[None].to(motion.dtype))
         return deformation

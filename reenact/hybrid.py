@@ -63,6 +63,21 @@ class Puppeteer(nn.Module):
         deformation: Tensor = self.deform_head(self.motion(crop))
         return deformation
 
+    @torch.no_grad()
+    def rest_at(self, motion: Tensor) -> None:
+        """Make a motion code [M] the neutral face, S_F = 0; pictures of drivers stay as they are.
+
+        A(W_ID) takes over what S_F said of that face.
+        """
+        shift = torch.zeros(spaces.style_count(self.dims), device=motion.device)
+        shift[self.deformed] = self.deform_head(motion[None])[0]
+        for affine, layer in zip(
+            self.generator.affines.layers, spaces.layers(self.dims), strict=True
+        ):
+            bias = affine.get_parameter("bias")  # its gain is 1
+            bias.add_(shift[layer.styles])
+        self.deform_head.rest.copy_(motion)
+
     def styles(self, w_id: Tensor, s_f: Tensor) -> Tensor:
         """A(W_ID), with S_F added in the slices of the first ten convolutions: [N, S]."""
         return self.generator.identity_styles(w_id).index_add(1, self.deformed, s_f.float())

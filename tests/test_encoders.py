@@ -74,7 +74,9 @@ def test_deformation_starts_near_zero_and_is_zero_at_rest() -> None:
     deformation = head(torch.randn(4, ENCODER.motion))
     assert deformation.shape == (4, spaces.deformation_count(DIMS))
     assert 0 < deformation.abs().max() < 0.05
-    assert head(torch.zeros(4, ENCODER.motion)).abs().max() < 1e-7
+    head.rest.copy_(torch.randn(ENCODER.motion))
+    assert head(head.rest[None]).abs().max() == 0
+    assert head(torch.zeros(4, ENCODER.motion)).abs().max() > 0
 
 
 def test_every_weight_learns() -> None:

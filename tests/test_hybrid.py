@@ -71,6 +71,23 @@ def test_forward_is_portrait_and_driver_joined(puppeteer: Puppeteer) -> None:
     assert (puppeteer(frame, frame) - picture).abs().max() > 1e-3  # so does the portrait
 
 
+@torch.no_grad()
+def test_another_face_at_rest_changes_no_picture_of_a_driver(puppeteer: Puppeteer) -> None:
+    for parameter in puppeteer.deform_head.parameters():
+        parameter.normal_(std=0.3)
+    w_id = torch.randn(2, spaces.rows(DIMS), DIMS.w_dim)
+    motion = torch.randn(2, puppeteer.encoder.motion)
+    before = puppeteer.styles(w_id, puppeteer.deform_head(motion))
+    for _ in range(2):
+        rest = torch.randn(puppeteer.encoder.motion)
+        expected = puppeteer.styles(w_id, puppeteer.deform_head(rest[None]).expand(2, -1))
+        puppeteer.rest_at(rest)
+        after = puppeteer.styles(w_id, puppeteer.deform_head(motion))
+        torch.testing.assert_close(after, before, atol=1e-4, rtol=1e-4)
+        neutral = puppeteer.generator.identity_styles(w_id)
+        torch.testing.assert_close(neutral, expected, atol=1e-4, rtol=1e-4)
+
+
 def test_the_picture_teaches_both_encoders(puppeteer: Puppeteer) -> None:
     portrait, frame = torch.randn(2, 2, 3, 64, 64)
     puppeteer(portrait, frame).square().mean().backward()

@@ -23,10 +23,12 @@ def motion_basis(
 
     Args:
         model: its deform network maps motion codes to S_F.
-        motion: f32 [N,M], standardised factors of faces that move as people do.
+        motion: f32 [N,M], standardised factors of faces that move as people do; the basis counts them
+            from the model's neutral face.
         names: of the M factors.
     """
     deformation = model.deform_head(torch.from_numpy(motion)).numpy()
+    motion = motion - model.deform_head.rest.numpy()
     gram = deformation.T @ deformation / len(motion)
     gram += _RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram), dtype=np.float32)
     readings = np.linalg.solve(gram, deformation.T @ motion / len(motion)).T

@@ -44,6 +44,7 @@ from reenact.train.start import begin_with
 WINDOW_LEVEL = (
     64  # px: above this, the fine blocks are trained on half-side windows, four times cheaper
 )
+CALM = 0.4
 USUAL_TURN = {"head yaw": 0.20, "head pitch": 0.13, "head roll": 0.13}  # radians
 
 
@@ -150,6 +151,17 @@ def near_frontal(frames: Frames) -> npt.NDArray[np.float64]:
     return np.asarray(odds / odds.sum(), np.float64)
 
 
+def rest(frames: Frames) -> Tensor:
+    """The motion code [M] of a face at rest: the frames' mean, calmed, head and gaze straight.
+
+    Not 0: rendered faces never hold quite still, a generator draws badly what it has never seen, and
+    the neutral face is what people see first.
+    """
+    code = CALM * np.asarray(frames.factors).mean(0) / factor_scale()
+    code[[name.startswith(("head", "gaze")) for name in FACTORS]] = 0
+    return torch.from_numpy(code.astype(np.float32)).to(DEVICE)
+
+
 def shrink(picture: Tensor, size: int) -> Tensor:
     """Area-average square pictures or weights [N,C,S,S] down to `size` px."""
     return F.avg_pool2d(picture, picture.shape[-1] // size) if picture.shape[-1] > size else picture
@@ -214,6 +226,7 @@ class GeneratorStage:
         self.model = prepare(AutoDecoder(dims, configuration.encoder, self.looks(avatars)))
         if start is not None:
             self.model.begin_with(start)
+        self.model.puppeteer.rest_at(rest(avatars))
         self.optimizer = torch.optim.Adam(self.model.learned(), peak, (0.9, 0.99), fused=True)
         self.average = copy.deepcopy(self.model)  # follows the weights, smoothed: what is kept
         for block in self.model.puppeteer.generator.synthesis.blocks:

@@ -25,6 +25,7 @@ def begin_with(model: Puppeteer, checkpoint: Path) -> None:
     state = earlier.state_dict()
     first, last = "deform_head.layers.0.weight", "deformation_encoder.motion"
     state[first] = matched(state[first].T, names).T
+    state["deform_head.rest"] = matched(state["deform_head.rest"], names)
     for part in ("weight", "bias"):
         state[f"{last}.{part}"] = matched(state[f"{last}.{part}"], names)
     try:
