@@ -258,11 +258,13 @@ class WindowTracker:
     """Makes a steady window out of noisy ones, so that the head moves and the window does not.
 
     The goal is the median of the last detections with play: it moves only as far as it must to stay
-    within a dead band of them (the encoders are trained to bear that offset). The window follows
-    the goal exponentially, which cannot overshoot, and faster when the face is far off.
+    within a dead band of them (the encoders are trained to bear that offset). The band is wide, for
+    a nod moves the features of a face, and a window that goes with them hides it: docs/following.md
+    has the figures. The window follows the goal exponentially, which cannot overshoot, and faster
+    when the face is far off.
     """
 
-    _BAND = np.array([0.03, 0.03, 0.06])
+    _BAND = np.array([0.075, 0.075, 0.15])
     """Dead band: of the side for the centre, and of the logarithm of the side."""
     _MEDIAN_OF = 3
     _FAR = 0.08

@@ -193,6 +193,9 @@ def tracked(track: Track, steps: int, noise: float = 0.0) -> npt.NDArray[np.floa
     return np.array(path)
 
 
+BAND = 100 * float(WindowTracker._BAND[0])  # px, of a window of 100 px
+
+
 def test_before_the_first_detection_there_is_no_window() -> None:
     assert WindowTracker().window(0.0) is None
 
@@ -208,19 +211,24 @@ def test_a_step_is_followed_without_overshoot() -> None:
     x = path[30:, 0]
     assert (np.diff(x) >= -1e-9).all() and x.max() <= 360
     assert x[10] > 340, "a third of a second later"
-    assert x[-1] == pytest.approx(357, abs=0.5), "within the dead band"
+    assert x[-1] == pytest.approx(360 - BAND, abs=0.5), "within the dead band"
 
 
 def test_a_drift_is_followed_within_the_band_and_the_lag() -> None:
     path = tracked(lambda step: (300 + step, 200, 100 + step / 10), 200, noise=0.01)
     lag = 300 + np.arange(200) - path[:, 0]
-    assert 0 < lag[60:].max() < 3 + 0.25 * 30 + 4, "30 px a second"
+    assert 0 < lag[60:].max() < BAND + 0.25 * 30 + 4, "30 px a second"
     assert (np.diff(path[10:, 0]) > -0.05).all()
 
 
 def test_a_swaying_head_near_the_band_does_not_make_it_swing_wider() -> None:
-    path = tracked(lambda step: (300 + 6 * math.sin(step / 5), 200, 100), 400)[100:]
-    assert np.ptp(path[:, 0]) < 2 * (6 - 3) + 0.5
+    path = tracked(lambda step: (300 + 2 * BAND * math.sin(step / 5), 200, 100), 400)[100:]
+    assert np.ptp(path[:, 0]) < 2 * (2 * BAND - BAND) + 0.5
+
+
+def test_a_nod_does_not_move_it() -> None:
+    path = tracked(lambda step: (300, 200 + 0.9 * BAND * math.sin(step / 5), 100), 400)[10:]
+    assert np.ptp(path[:, 1]) < 1.0
 
 
 def test_one_false_detection_is_ignored() -> None:
