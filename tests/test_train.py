@@ -234,6 +234,37 @@ def test_turned_window_turns_the_head_counter_clockwise() -> None:
     assert rho < -0.8  # counter-clockwise lifts what is on the right, and y points down
 
 
+def test_moments_are_two_of_each_clip(people: Frames) -> None:
+    rows = np.flatnonzero(people.person > 0)  # without the first person's clips
+    np.random.seed(0)
+    index = data.moments(people, rows, 6)
+    assert len(index) == 12 and np.isin(index, rows).all() and (np.diff(index) >= 0).all()
+    for kind in (people.person, people.motion):
+        assert np.array_equal(kind[index[::2]], kind[index[1::2]])
+    assert (index[::2] != index[1::2]).all()
+
+
+def test_moments_of_a_clip_share_the_window_the_light_and_the_mirror() -> None:
+    torch.manual_seed(0)
+    picture = torch.rand(1, 3, 64, 64).expand(32, 3, 64, 64) * 2 - 1
+    _, angle = augment.jitter_window(picture, roll=0.1, together=2)
+    within, across = angle[::2] - angle[1::2], angle[::2] - angle[::2].roll(1)
+    assert 0 < float(within.std()) < 0.6 * float(across.std())
+    lit = augment.light(picture, 2)
+    assert torch.equal(lit[::2], lit[1::2]) and not torch.equal(lit[0], lit[2])
+    seen, _ = augment.mirror(picture, torch.zeros(32, len(FACTORS)), 2)
+    flipped = (seen != picture).flatten(1).any(1)
+    assert torch.equal(flipped[::2], flipped[1::2]) and 0 < int(flipped.sum()) < 32
+
+
+def test_change_does_not_mind_what_is_wrong_at_all_moments() -> None:
+    known, every = torch.randn(8, len(FACTORS)), torch.ones(len(FACTORS))
+    bias = torch.randn(4, len(FACTORS)).repeat_interleave(2, 0)
+    assert float(losses.change(known + bias, known, every)) == pytest.approx(0, abs=1e-6)
+    assert float(losses.factor(known + bias, known, every)) > 0.1
+    assert float(losses.change(torch.zeros_like(known), known, every)) > 0.1
+
+
 def test_mirror_swaps_sides_and_twice_is_nothing() -> None:
     places, signs = augment.swapped_sides()
     assert torch.equal(places[places], torch.arange(len(FACTORS)))
@@ -270,7 +301,7 @@ def test_eyes_count_more_than_wallpaper() -> None:
 
 def test_pose_counts_most() -> None:
     weights = dict(zip(FACTORS, importance().tolist(), strict=True))
-    assert weights["head yaw"] == weights["gaze pitch"] > weights["JawDrop"] > weights["LipsKiss"]
+    assert weights["head yaw"] > weights["gaze pitch"] > weights["JawDrop"] > weights["LipsKiss"]
     assert sum(weights.values()) / len(weights) == pytest.approx(1)
 
 

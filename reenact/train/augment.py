@@ -16,21 +16,32 @@ from reenact.talking_heads.motion import FACTORS
 SHIFT = 0.05  # of the window's side; a live window follows the face about as loosely (standard deviation)
 SCALE = 0.08  # of the window's size (standard deviation)
 ROLL = 0.10  # radians (standard deviation)
+LOOSE = (
+    0.3  # of all these, in a window that holds still: how much it still moves between two moments
+)
 
 
 def jitter_window(
-    picture: Tensor, roll: float = ROLL, side: int | None = None
+    picture: Tensor, roll: float = ROLL, side: int | None = None, together: int = 1
 ) -> tuple[Tensor, Tensor]:
     """Shift, scale and turn each picture as a loosely held window of `side` px (default: its own) would.
+
+    Each `together` pictures that follow one another are moments of one clip, and the window hardly moves between them.
 
     Returns the pictures and the angle [N] in radians by which each head was turned (same sign as the head's roll: the
     head turns counter-clockwise in the picture), to be added to the roll among the known factors.
     """
     n = len(picture)
-    angle = roll * torch.randn(n, device=picture.device)
-    scale = torch.exp(SCALE * torch.randn(n, device=picture.device))
+    drawn = torch.randn(n, 4, device=picture.device)
+    if together > 1:
+        held = torch.randn(n // together, 4, device=picture.device)
+        drawn = held.repeat_interleave(together, 0) + LOOSE * drawn
+    angle, scale, shift = (
+        roll * drawn[:, 0],
+        torch.exp(SCALE * drawn[:, 1]),
+        2 * SHIFT * drawn[:, 2:],
+    )
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-    shift = 2 * SHIFT * torch.randn(n, 2, device=picture.device)
     # where an output pixel looks in the input: y points down, so a counter-clockwise turn reads through its inverse
     rows = torch.stack([cos, -sin, shift[:, 0], sin, cos, shift[:, 1]], 1).view(n, 2, 3)
     side = side or picture.shape[-1]
@@ -50,9 +61,13 @@ def swapped_sides() -> tuple[Tensor, Tensor]:
     return torch.tensor([FACTORS.index(name) for name in names]), torch.tensor(signs)
 
 
-def mirror(picture: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
-    """Show every second picture [N,3,S,S] on average in a mirror, its motion code [N,F] with it."""
-    flip = torch.rand(len(picture), device=picture.device) < 0.5
+def mirror(picture: Tensor, motion: Tensor, together: int = 1) -> tuple[Tensor, Tensor]:
+    """Show every second picture [N,3,S,S] on average in a mirror, its motion code [N,F] with it.
+
+    Each `together` pictures that follow one another share it.
+    """
+    flip = torch.rand(len(picture) // together, device=picture.device) < 0.5
+    flip = flip.repeat_interleave(together)
     places, signs = (t.to(motion.device) for t in swapped_sides())
     turned = motion[:, places] * signs
     return (
@@ -61,11 +76,15 @@ def mirror(picture: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
     )
 
 
-def light(picture: Tensor) -> Tensor:
-    """Exposure, contrast, gamma, saturation and white balance of a webcam nobody has set up."""
+def light(picture: Tensor, together: int = 1) -> Tensor:
+    """Exposure, contrast, gamma, saturation and white balance of a webcam nobody has set up.
+
+    Each `together` pictures that follow one another share them.
+    """
 
     def normal(spread: float, channels: int = 1) -> Tensor:
-        return spread * torch.randn(len(picture), channels, 1, 1, device=picture.device)
+        drawn = torch.randn(len(picture) // together, channels, 1, 1, device=picture.device)
+        return spread * drawn.repeat_interleave(together, 0)
 
     x = ((picture + 1) / 2).clamp(1e-4, 1) ** torch.exp(normal(0.25))
     x = x * torch.exp(normal(0.2) + normal(0.06, 3))
@@ -116,8 +135,10 @@ def occlude(picture: Tensor, share: float = 0.15) -> Tensor:
     return torch.where(inside[:, None], colour, picture)
 
 
-def camera(picture: Tensor, roll: float = ROLL, side: int | None = None) -> tuple[Tensor, Tensor]:
+def camera(
+    picture: Tensor, roll: float = ROLL, side: int | None = None, together: int = 1
+) -> tuple[Tensor, Tensor]:
     """Clean pictures [N,3,S,S] -> what a camera makes of them, and the turn of each head: see `jitter_window`."""
-    picture, angle = jitter_window(picture, roll, side)
+    picture, angle = jitter_window(picture, roll, side, together)
     picture = noise(light(blur(occlude(picture))))
     return picture.clamp(-1, 1), angle

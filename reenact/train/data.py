@@ -113,16 +113,16 @@ def pictures(frames: Frames, index: Index) -> Tensor:
 
 
 def seen(
-    frames: Frames, index: Index, side: int, roll: float = augment.ROLL
+    frames: Frames, index: Index, side: int, roll: float = augment.ROLL, together: int = 1
 ) -> tuple[Tensor, Tensor]:
     """Rows of a data set as an encoder sees them [n,3,side,side], and the turn of each head [n] in radians.
 
-    The camera's pictures in a loosely held window (see augment.jitter_window), or a quick imitation where nothing was
-    filmed.
+    The camera's pictures in a loosely held window (see augment.jitter_window, also for `together`), or a quick
+    imitation where nothing was filmed.
     """
     if frames.camera is None:
-        return augment.camera(pictures(frames, index), roll, side)
-    return augment.jitter_window(to_tensor(fetch(frames.camera, index)), roll, side)
+        return augment.camera(pictures(frames, index), roll, side, together)
+    return augment.jitter_window(to_tensor(fetch(frames.camera, index)), roll, side, together)
 
 
 def labels(frames: Frames, index: Index) -> Tensor:
@@ -140,6 +140,17 @@ def fetch(pictures: Pictures, index: Index) -> Tensor:
 def to_tensor(batch: Tensor) -> Tensor:
     """u8 [n,S,S,3] -> f32 [n,3,S,S] in -1..1, where it is."""
     return batch.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1
+
+
+def moments(frames: Frames, rows: Index, clips: int) -> Index:
+    """Two moments each of so many clips among these rows, drawn at random; ascending, a clip's moments together."""
+    begins = np.flatnonzero(
+        np.diff(frames.person[rows], prepend=-1) | np.diff(frames.motion[rows], prepend=-1)
+    )
+    lengths = np.diff(begins, append=len(rows))
+    chosen = np.sort(np.random.choice(len(begins), clips, replace=clips > len(begins)))
+    two = [np.sort(np.random.choice(lengths[k], 2, replace=lengths[k] < 2)) for k in chosen]
+    return rows[(begins[chosen, None] + two).ravel()]
 
 
 def pair_index(avatars: Frames, people: Frames) -> npt.NDArray[np.intp]:

@@ -30,15 +30,15 @@ from reenact.train.run import (
 from reenact.train.sheet import to_uint8, write_sheet
 from reenact.train.start import begin_with
 
-POSE_IMPORTANCE, FACE_IMPORTANCE = 4.0, 3.0
+HEAD_IMPORTANCE, GAZE_IMPORTANCE, FACE_IMPORTANCE = 8.0, 4.0, 3.0
 
 
 def importance() -> Tensor:
-    """What each factor counts in L_fac, f32 [F] with mean 1: pose and gaze most, then jaw and lids."""
-    pose = ("head", "gaze")
+    """What each factor counts in L_fac, f32 [F] with mean 1: the head's turns most, then gaze, then jaw and lids."""
     face = ("JawDrop", "UpperLid")
     counts = [
-        POSE_IMPORTANCE if any(p in name for p in pose)
+        HEAD_IMPORTANCE if "head" in name
+        else GAZE_IMPORTANCE if "gaze" in name
         else FACE_IMPORTANCE if any(f in name for f in face)
         else 1.0
         for name in FACTORS
@@ -100,13 +100,13 @@ class EncoderStage:
             self.step(*(self.streamed(self.replay) if self.replay else self.batch(rows)), spent)
 
     def batch(self, rows: Index) -> tuple[Tensor, Tensor]:
-        """Some of these rows: what the encoder sees [n,3,S,S], and its motion code [n,M]."""
-        index = np.sort(np.random.choice(rows, self.size, replace=False))
-        seen, turn = data.seen(self.frames, index, self.side)
+        """Two moments each of some clips of these rows: what the encoder sees [n,3,S,S], its motion code [n,M]."""
+        index = data.moments(self.frames, rows, self.size // 2)
+        seen, turn = data.seen(self.frames, index, self.side, together=2)
         return seen, self.motion(index, turn)
 
     def streamed(self, replay: Replay) -> tuple[Tensor, Tensor]:
-        """A batch as `batch` gives it, of two people in each of n/2 motions."""
+        """A batch as `batch` gives it, but of two people at one moment of n/2 motions."""
         pictures, factors = replay.draw(self.size // 2)
         see = augment.jitter_window if replay.filmed else augment.camera
         seen, turn = see(data.to_tensor(pictures), side=self.side)
@@ -116,12 +116,13 @@ class EncoderStage:
         """One update."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.peak, spent)
-        seen, known = augment.mirror(augment.light(seen), known)
+        seen, known = augment.mirror(augment.light(seen, 2), known, 2)
         with mixed_precision():
             motion = self.model.motion(seen).float()
-        loss = losses.factor(motion, known, self.importance)
-        descend(loss, self.optimizer)
-        self.numbers.add(factor=loss.detach())
+        factor = losses.factor(motion, known, self.importance)
+        change = losses.change(motion, known, self.importance)
+        descend(factor + change, self.optimizer)
+        self.numbers.add(factor=factor.detach(), change=change.detach())
 
     def show(self) -> None:
         """Held-out frames, each clean above what the camera makes of it."""

@@ -44,6 +44,14 @@ def factor(predicted: Tensor, known: Tensor, importance: Tensor) -> Tensor:
     return (importance * F.smooth_l1_loss(predicted, known, reduction="none", beta=1.0)).mean()
 
 
+def change(predicted: Tensor, known: Tensor, importance: Tensor) -> Tensor:
+    """L_chg: L_fac of the differences between rows 2k and 2k + 1 of the factors [2N,F], two moments of one clip.
+
+    A puppet lives by what changes. What an encoder gets wrong about a person at all moments alike is left to L_fac.
+    """
+    return factor(predicted[::2] - predicted[1::2], known[::2] - known[1::2], importance)
+
+
 def consistency(one: Tensor, other: Tensor) -> Tensor:
     """L_con: squared distance of W_ID [N,rows,w_dim] at two moments, over its variance among these N people."""
     return F.mse_loss(one, other) / one.detach().var(0, correction=0).mean().clamp_min(1e-3)
