@@ -61,8 +61,7 @@ def _apply(tensors: Mapping[str, Array], layer: str, change: Change) -> None:
         raise ValueError(f"{layer}.weight is {before.shape}")
     after = with_change(before, change.kernel)
     weight.write(after.swapaxes(0, 1) if turned else after)
-    name = f"{layer}.bias" if f"{layer}.bias" in tensors else f"{layer}.shift"  # of first exports
-    bias, gain = _Stored(tensors, name), 1.0
+    bias, gain = _Stored(tensors, f"{layer}.bias"), 1.0
     if change.layer.kind == "conv":
         squares = _Stored(tensors, f"{layer}.weight2")
         squares.write(np.square(after).sum((2, 3))[:, :, None, None] / _GAIN**2)
