@@ -150,7 +150,8 @@ def moments(frames: Frames, rows: Index, clips: int) -> Index:
     lengths = np.diff(begins, append=len(rows))
     chosen = np.sort(np.random.choice(len(begins), clips, replace=clips > len(begins)))
     two = [np.sort(np.random.choice(lengths[k], 2, replace=lengths[k] < 2)) for k in chosen]
-    return rows[(begins[chosen, None] + two).ravel()]
+    index: Index = rows[(begins[chosen, None] + two).ravel()]
+    return index
 
 
 def pair_index(avatars: Frames, people: Frames) -> npt.NDArray[np.intp]:
