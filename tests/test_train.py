@@ -27,7 +27,12 @@ from reenact.train.configuration import Configuration, Phase  # noqa: E402
 from reenact.train.data import Frames, Resident, load_frames, pair_index  # noqa: E402
 from reenact.train.edits import learned_edits, styles_of  # noqa: E402
 from reenact.train.encoder import EncoderStage, correlation, importance  # noqa: E402
-from reenact.train.generator import GeneratorStage  # noqa: E402
+from reenact.train.generator import (  # noqa: E402
+    WINDOW_LEVEL,
+    GeneratorStage,
+    crop_weight,
+    face_window,
+)
 from reenact.train.join import JoinStage  # noqa: E402
 from reenact.train.replay import Replay  # noqa: E402
 from reenact.train.starter import write_starter  # noqa: E402
@@ -287,6 +292,23 @@ def test_camera_keeps_range_and_changes_every_picture() -> None:
     assert seen.shape == clean.shape and float(seen.abs().max()) <= 1
     assert not angle.any()
     assert float((seen - clean).abs().mean((1, 2, 3)).min()) > 0.02
+
+
+def test_a_window_counts_but_for_its_edges_inside_the_picture() -> None:
+    weight = torch.ones(2, 1, 256, 256)
+    assert crop_weight(weight, None) is weight
+    corner = crop_weight(weight, (WINDOW_LEVEL, 0, 32, 32))[0, 0]
+    assert corner.shape == (128, 128)
+    assert corner[0, -1] == 1, "the picture's own corner"
+    assert not corner[-8:].any() and not corner[:, :8].any()
+    assert corner[:-8, 8:].all()
+
+
+def test_windows_reach_every_rim_of_the_picture() -> None:
+    np.random.seed(0)
+    places = np.array([face_window()[1:3] for _ in range(300)])
+    assert places.min() == 0 and places.max() == WINDOW_LEVEL // 2
+    assert ((places == 0) | (places == WINDOW_LEVEL // 2)).mean(0).min() > 0.05
 
 
 def test_eyes_count_more_than_wallpaper() -> None:

@@ -24,7 +24,7 @@ from reenact.train import augment, losses
 from reenact.train.clips import Clips
 from reenact.train.configuration import Configuration, flat
 from reenact.train.data import Index, fetch, to_tensor
-from reenact.train.generator import WINDOW_LEVEL, crop, face_window, fit
+from reenact.train.generator import WINDOW_LEVEL, crop, crop_weight, face_window, fit
 from reenact.train.run import Average, Run, descend, learning_rate, mixed_precision, prepare
 from reenact.train.sheet import to_uint8, write_sheet
 from reenact.train.start import begin_with
@@ -125,7 +125,7 @@ class AdaptStage:
         """L_pix + L_edge: whole at the windows' level, and as fine as the generator draws."""
         weight = losses.oval_weights(target)
         finest = images[max(images)].float()
-        terms = {"fine": fit(finest, crop(target, window), crop(weight, window), 1.0)}
+        terms = {"fine": fit(finest, crop(target, window), crop_weight(weight, window), 1.0)}
         if max(images) > WINDOW_LEVEL:
             terms["coarse"] = fit(images[WINDOW_LEVEL].float(), target, weight, 1.0)
         return terms

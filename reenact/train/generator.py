@@ -44,6 +44,7 @@ from reenact.train.start import begin_with
 WINDOW_LEVEL = (
     64  # px: above this, the fine blocks are trained on half-side windows, four times cheaper
 )
+WINDOW_RIM = 2  # of its px: so far into a window reaches what is padded around it
 CALM = 0.4
 USUAL_TURN = {"head yaw": 0.20, "head pitch": 0.13, "head roll": 0.13}  # radians
 
@@ -168,10 +169,10 @@ def shrink(picture: Tensor, size: int) -> Tensor:
 
 
 def face_window() -> Window:
-    """A random half-side window of the WINDOW_LEVEL maps, mostly over the face, sometimes anywhere."""
+    """A random half-side window of the WINDOW_LEVEL maps, mostly over the face, else anywhere, often at the rim."""
     half = WINDOW_LEVEL // 2
     if np.random.random() < 0.3:
-        y, x = np.random.randint(0, half + 1, 2)
+        y, x = np.clip(np.random.randint(-half // 4, half + half // 4 + 1, 2), 0, half)
     else:
         y, x = np.clip(np.round(np.random.normal((0.62 * half, 0.5 * half), 4.0)), 0, half).astype(
             int
@@ -186,6 +187,23 @@ def crop(picture: Tensor, window: Window | None) -> Tensor:
     level, y, x, size = window
     k = picture.shape[-1] // level
     return picture[..., y * k : (y + size) * k, x * k : (x + size) * k]
+
+
+def crop_weight(weight: Tensor, window: Window | None) -> Tensor:
+    """What each pixel [N,1,S,S] counts in a window: nothing along its edges inside the picture.
+
+    Convolutions pad a window with zeros where the whole picture goes on; what that spoils must not be learnt, or
+    pictures get a frame in the mean colour of their middle.
+    """
+    if window is None:
+        return weight
+    level, y, x, size = window
+    k = weight.shape[-1] // level
+    first = [k * (WINDOW_RIM if begin > 0 else 0) for begin in (y, x)]
+    last = [k * (size - (WINDOW_RIM if begin + size < level else 0)) for begin in (y, x)]
+    inside = torch.zeros_like(crop(weight, window))
+    inside[..., first[0] : last[0], first[1] : last[1]] = 1
+    return inside * crop(weight, window)
 
 
 def fit(picture: Tensor, target: Tensor, weight: Tensor, spent: float) -> Tensor:
@@ -298,7 +316,7 @@ class GeneratorStage:
         terms = [fit(images[WINDOW_LEVEL].float(), batch.picture, batch.weight, spent)]
         if large:
             fine = images[phase.resolution].float()
-            target, weight = crop(batch.picture, window), crop(batch.weight, window)
+            target, weight = crop(batch.picture, window), crop_weight(batch.weight, window)
             terms.append(fit(fine, target, weight, spent))
             terms += self.judgement(fine, target, phase)
         descend(sum(terms, torch.zeros((), device=DEVICE)), self.optimizer)

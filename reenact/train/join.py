@@ -25,6 +25,7 @@ from reenact.train.generator import (
     WINDOW_LEVEL,
     GeneratorStage,
     crop,
+    crop_weight,
     face_window,
     fit,
     near_frontal,
@@ -115,7 +116,7 @@ class JoinStage:
             images = dict(self.model.generator.synthesis.levels(styles, window))
         whole = fit(images[WINDOW_LEVEL].float(), target, weight, 1.0)
         finest = images[max(images)].float()
-        fine = fit(finest, crop(target, window), crop(weight, window), 1.0)
+        fine = fit(finest, crop(target, window), crop_weight(weight, window), 1.0)
         factor = losses.factor(
             motion.float(), self.encoder.motion(drivers), self.encoder.importance
         )
