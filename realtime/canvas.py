@@ -50,14 +50,17 @@ def _picture(path: Path) -> Image:
 
 
 def covering(image: Image, width: int, height: int) -> Image:
-    """The middle of u8 [h,w,3], scaled so that it fills u8 [height,width,3] without distortion."""
+    """The middle of u8 [h,w,3], scaled so that it fills u8 [height,width,3] without distortion.
+
+    Cut first, for a new avatar's still is scaled between two pictures of the virtual camera.
+    """
     high, wide = image.shape[:2]
     scale = max(width / wide, height / high)
-    side = (max(width, round(wide * scale)), max(height, round(high * scale)))
+    kept_wide, kept_high = max(1, round(width / scale)), max(1, round(height / scale))
+    left, top = (wide - kept_wide) // 2, (high - kept_high) // 2
+    middle = image[top : top + kept_high, left : left + kept_wide]
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    scaled = np.asarray(cv2.resize(image, side, interpolation=method), np.uint8)
-    left, top = (side[0] - width) // 2, (side[1] - height) // 2
-    return scaled[top : top + height, left : left + width]
+    return np.asarray(cv2.resize(middle, (width, height), interpolation=method), np.uint8)
 
 
 class Placed:
