@@ -244,12 +244,12 @@ def test_passed_on_shown_and_removed(run: Run, tmp_path: Path) -> None:
 
 
 def test_an_avatar_of_another_generator_is_taken_in_and_said_so(run: Run, tmp_path: Path) -> None:
-    save_avatar(an_avatar(), tmp_path / "nora.avatar")
-    code, out, _ = run("import", "nora.avatar")
+    save_avatar(replace(an_avatar(), name="Zora"), tmp_path / "zora.avatar")
+    code, out, _ = run("import", "zora.avatar")
     assert code == 0 and "not this model's" in out
     assert "0123abcd" in run("list")[1]
-    assert run("show", "Nora")[0] == 0, "by its thumbnail"
-    assert "Nora" not in [avatar.name for avatar in avatars([])]
+    assert run("show", "Zora")[0] == 0, "by its thumbnail"
+    assert "Zora" not in [avatar.name for avatar in avatars([])]
 
 
 def test_a_damaged_file_among_ones_own_stops_nothing(run: Run) -> None:
