@@ -14,6 +14,7 @@ The weights change by thin matrices only (`reenact.delta`), which the avatar car
 """
 
 import copy
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,15 +40,15 @@ from reenact.train.sheet import to_uint8
 
 Image = npt.NDArray[np.uint8]
 
-STEPS = 300  # at most
-_ROUND = 20  # steps, after which the gain is looked at
-_FLAT = 0.015  # of the loss: a round that gains less is the last but one
-_SECONDS = 240.0  # of processor time for each thread: the end, whatever the gain
+STEPS = 600  # at most
+_ROUND = 20  # steps, after which a listener is told
+_SECONDS = 240.0  # of processor time for each thread: the end on a slow machine
 _DRIVEN = 2  # drivers beside the portrait in each step
-_LATENT_RATE, _WEIGHT_RATE = 0.03, 0.006
+_LATENT_RATE, _WEIGHT_RATE = 0.03, 0.009
 _ON_THE_WAY = 4  # steps in which a guide's motion is followed
 _CYCLE = 0.1
-_WALL, _FACE_COUNTS, _NEW_COUNTS = 0.3, 2.0, 4.0  # what pixels count; new: a lid, an open mouth
+_WALL, _FACE_COUNTS = 0.3, 2.0  # what pixels count
+_NEW_COUNTS, _MOVED_COUNTS = 4.0, 2.0  # new: a lid, an open mouth; moved: where the guide changes
 _GESTURES: tuple[dict[str, float], ...] = (
     {"JawDrop": 3.5},
     {"JawDrop": 1.5, "lowerLipDown": 1.5},
@@ -118,7 +119,7 @@ def adjust(
     drivers: npt.NDArray[np.float32],
     progress: Listener = lambda report: None,
 ) -> Avatar:
-    """Tune latent and generator to a portrait; it stops by itself when the gain is flat.
+    """Tune latent and generator to a portrait, for some minutes.
 
     Args:
         portrait_crop: u8 [R,R,3] RGB, the window that the encoders see, at the generator's size.
@@ -158,15 +159,16 @@ def prepare(
     own = model.motion(_seen(portrait, model))
     motion = torch.cat([own, model.deform_head.rest[None], torch.from_numpy(drivers)])
     guide, field = choose_guide(known_faces(avatar), own, portrait, model)
-    pictures, news = [portrait], [torch.zeros_like(face)]
+    pictures, counts = [portrait], [torch.zeros_like(face)]
     for code in motion[1:]:
         way = [carry.warp(picture, field) for picture in guide_way(guide, own, code, model)]
         moved, new = (
             torch.from_numpy(x).movedim(2, 0)[None] for x in carry.carry(_array(portrait), way)
         )
         pictures.append(moved)
-        news.append(new)
-    weight = _WALL + _FACE_COUNTS * face + _NEW_COUNTS * face * torch.cat(news)
+        change = torch.from_numpy(np.abs(way[-1] - way[0]).max(axis=2))[None, None]
+        counts.append(_NEW_COUNTS * new + _MOVED_COUNTS * change)
+    weight = _WALL + face * (_FACE_COUNTS + torch.cat(counts))
     return Goals(motion, torch.cat(pictures), weight, guide)
 
 
@@ -195,11 +197,12 @@ def choose_guide(
     """
     styles = model.styles(faces, model.deform_head(motion).expand(len(faces), -1))
     drawn, inner = model.render(styles), face_weight(portrait.shape[-1], _INNER)
-    scores, shifts = carry.placed(drawn, portrait, inner)
+    places = carry.placed(drawn, portrait, inner)
+    scores = carry.likenesses(drawn, portrait, inner, places)
     off = (model.motion(_seen(drawn, model)) - motion).square().mean(1)
     best = int((scores - off).argmax())
     with torch.enable_grad():
-        field = carry.laid_over(drawn[best : best + 1], portrait, inner, shifts[best])
+        field = carry.laid_over(drawn[best : best + 1], portrait, inner, places[best])
     return faces[best : best + 1], field
 
 
@@ -212,33 +215,29 @@ def face_weight(side: int, share: float = 1.0) -> Tensor:
 
 
 def fit(latent: Tensor, tuned: LowRank, goals: Goals, model: Puppeteer, progress: Listener) -> None:
-    """Descend until the gain is flat; one more round then lets the steps come to rest."""
+    """Descend for `STEPS` steps, or as many as `_SECONDS` allow, in strides that shrink to nothing."""
     groups = [
         {"params": [latent], "lr": _LATENT_RATE},
         {"params": list(tuned.parameters()), "lr": _WEIGHT_RATE},
     ]
     optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
-    begin_s, before, last = time.process_time(), float("inf"), STEPS
-    total = 0.0
+    begin_s, total = time.process_time(), 0.0
     for step in range(1, STEPS + 1):
-        rest = min(1.0, (last - step + 1) / _ROUND)
+        spent_s = (time.process_time() - begin_s) / torch.get_num_threads()
+        spent = max(step / STEPS, spent_s / _SECONDS)
         for group, rate in zip(groups, (_LATENT_RATE, _WEIGHT_RATE), strict=True):
-            group["lr"] = rate * rest
+            group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * min(spent, 1.0)))
         some = torch.randperm(len(goals.motion) - 1)[:_DRIVEN] + 1
-        loss, drawn = step_loss(
-            latent, tuned, goals, model, torch.cat([torch.zeros(1).long(), some])
-        )
+        which = torch.cat([torch.zeros(1).long(), some])
+        loss, drawn = step_loss(latent, tuned, goals, model, which)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         total += float(loss.detach())
         if step % _ROUND == 0:
             progress(report(step, total / _ROUND, drawn.detach(), goals))
-            spent_s = (time.process_time() - begin_s) / torch.get_num_threads()
-            if last == STEPS and (total / _ROUND > (1 - _FLAT) * before or spent_s > _SECONDS):
-                last = min(STEPS, step + _ROUND)
-            before, total = total / _ROUND, 0.0
-        if step == last:
+            total = 0.0
+        if spent >= 1:
             return
 
 

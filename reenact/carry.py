@@ -7,8 +7,10 @@ portrait's colours. Pictures are f32 [S,S,3] in -1..1, fields f32 [S,S,2] say wh
 pixel of the result looks (x, y).
 """
 
+import cmath
+import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import cv2
 import numpy as np
@@ -17,10 +19,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from reenact.face import cascade
+
 Picture = npt.NDArray[np.float32]
 
 _SIZE = 96  # px, at which faces are laid over one another
 _SHIFT = 0.14  # of the side: a face lies elsewhere in its window by less
+_EYES = "haarcascade_eye_tree_eyeglasses.xml"
+_EYE_SIZE = 512  # px of the picture in which eyes are looked for
+_EYE = (0.07, 0.25)  # of its side: how large the cascade's box of an eye may be
+_APART, _LEANT = (0.25, 0.8), math.radians(35)  # in -1..1: two eyes' distance; their line
 _GRID = 6  # control points along each side of the field that does it
 _STEPS = 120
 _STIFF = 1.5  # what bending counts beside likeness
@@ -78,12 +86,57 @@ def features(pictures: Tensor) -> Tensor:
     return detail / (around(detail.square()).sqrt() + 0.05)
 
 
-def placed(guides: Tensor, portrait: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """How far guides must be shifted for their features to lie best over a portrait's.
+def eyes(picture: Tensor) -> Tensor | None:
+    """Where both eyes of a face are, the one on the left first: (x, y) [2,2] in -1..1 of [1,3,S,S]; None unsure.
 
-    `guides` f32 [n,3,S,S] and the portrait [1,3,S,S] in the same pose, `weight` f32 [1,1,S,S]:
-    where a guide's face is. Returns the correlations [n] and shifts (x, y) [n,2], shares of S.
+    As Haar cascades see open eyes, painted ones, too.
     """
+    large = F.interpolate(picture.clamp(-1, 1), size=_EYE_SIZE, mode="bicubic")
+    grey = _grey_levels(np.ascontiguousarray(large[0].movedim(0, 2).numpy()))
+    sizes = [(round(share * _EYE_SIZE),) * 2 for share in _EYE]
+    boxes, supports = cascade(_EYES).detectMultiScale2(
+        grey, 1.05, 3, minSize=sizes[0], maxSize=sizes[1]
+    )
+    found = [
+        (support, complex(x + w / 2, y + h / 2) / _EYE_SIZE * 2 - (1 + 1j))
+        for (x, y, w, h), support in zip(boxes, supports, strict=True)
+    ]
+    pairs = [
+        (min(a[0], b[0]), a[1], b[1])
+        for a, b in permutations(found, 2)
+        if _APART[0] < abs(b[1] - a[1]) < _APART[1] and abs(cmath.phase(b[1] - a[1])) < _LEANT
+    ]
+    if not pairs:
+        return None
+    _, left, right = max(pairs, key=lambda pair: pair[0])
+    return torch.tensor([[left.real, left.imag], [right.real, right.imag]])
+
+
+def eyes_on_eyes(guide: Tensor, portrait: Tensor) -> Tensor:
+    """The similarity that lays a guide's eyes [2,2] over a portrait's: [2,3], from the portrait to the guide."""
+    (g, h), (p, q) = (
+        [complex(*point) for point in points.tolist()] for points in (guide, portrait)
+    )
+    turn = (h - g) / (q - p)
+    shift = g - turn * p
+    return torch.tensor([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+
+
+def placed(guides: Tensor, portrait: Tensor, weight: Tensor) -> Tensor:
+    """The similarities [n,2,3] that lay guides best over a portrait, from its places in -1..1 to theirs.
+
+    Eyes over eyes where both are seen, else a shift. `guides` f32 [n,3,S,S] and the portrait [1,3,S,S] in the same
+    pose, `weight` f32 [1,1,S,S]: where a guide's face is.
+    """
+    wanted, places = eyes(portrait), shifted(guides, portrait, weight)
+    for place, guide in zip(places, guides, strict=True):
+        if wanted is not None and (seen := eyes(guide[None])) is not None:
+            place.copy_(eyes_on_eyes(seen, wanted))
+    return places
+
+
+def shifted(guides: Tensor, portrait: Tensor, weight: Tensor) -> Tensor:
+    """The shifts [n,2,3], as `placed`, with which the features of guides lie best over a portrait's."""
     small = [F.interpolate(x, size=_SIZE, mode="area") for x in (guides, portrait, weight)]
     seen, wanted, counts = features(small[0]), features(small[1]), small[2]
     reach = round(_SHIFT * _SIZE)
@@ -91,10 +144,20 @@ def placed(guides: Tensor, portrait: Tensor, weight: Tensor) -> tuple[Tensor, Te
     norm = (counts * seen.square()).sum((1, 2, 3))[:, None, None]
     norm = norm * F.conv2d(around.square(), counts)[0]
     score = F.conv2d(around, counts * seen)[0] / norm.sqrt().clamp_min(1e-6)
-    best, where = score.flatten(1).max(dim=1)
-    side = score.shape[-1]
+    where, side = score.flatten(1).argmax(dim=1), score.shape[-1]
     shift = torch.stack([where % side, where // side], dim=1) - reach
-    return best, shift.float() / _SIZE
+    still = torch.eye(2, 3).repeat(len(guides), 1, 1)
+    still[:, :, 2] = -2 * shift.float() / _SIZE
+    return still
+
+
+def likenesses(guides: Tensor, portrait: Tensor, weight: Tensor, places: Tensor) -> Tensor:
+    """How much the features of guides [n,3,S,S], laid at `places` [n,2,3], are the portrait's: -1..1 [n]."""
+    small = [F.interpolate(x, size=_SIZE, mode="area") for x in (guides, portrait, weight)]
+    grid = F.affine_grid(places, [len(guides), 1, _SIZE, _SIZE], align_corners=False)
+    seen = F.grid_sample(features(small[0]), grid, align_corners=False)
+    counts = F.grid_sample(small[2].expand(len(guides), -1, -1, -1), grid, align_corners=False)
+    return alike(seen, features(small[1]), counts)
 
 
 def alike(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
@@ -106,32 +169,35 @@ def alike(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
     return total(first * second) / (total(first**2) * total(second**2)).sqrt().clamp_min(1e-6)
 
 
-def laid_over(guide: Tensor, portrait: Tensor, weight: Tensor, shift: Tensor) -> Picture:
+def laid_over(guide: Tensor, portrait: Tensor, weight: Tensor, place: Tensor) -> Picture:
     """The smooth field that lays a guide's features over a portrait's: f32 [S,S,2], px.
 
-    Arguments as for `placed`; `shift` [2] is what to begin with.
+    Arguments as for `placed`; `place` [2,3] is what to begin with.
     """
     side = guide.shape[-1]
     small = [F.interpolate(x, size=_SIZE, mode="area") for x in (guide, portrait, weight)]
     wanted, seen = features(small[1]), features(small[0])
-    start = (-2 * shift)[None, :, None, None]  # in the units of grid_sample
-    field = start.repeat(1, 1, _GRID, _GRID).requires_grad_()
-    cells = [round(float(k) * _SIZE) for k in shift]
-    counts = torch.roll(small[2], (cells[1], cells[0]), (2, 3))
-    still = F.affine_grid(torch.eye(2, 3)[None], [1, 1, _SIZE, _SIZE], align_corners=False)
-    optimizer = torch.optim.Adam([field], 0.01)
+    begin = F.affine_grid(place[None], [1, 1, _SIZE, _SIZE], align_corners=False)
+    counts = F.grid_sample(small[2], begin, align_corners=False)
+    bend = torch.zeros(1, 2, _GRID, _GRID, requires_grad=True)
+    optimizer = torch.optim.Adam([bend], 0.01)
     for step in range(_STEPS):
         blur = 5 if step < _STEPS // 2 else 1  # far and vague first
-        dense = F.interpolate(field, size=_SIZE, mode="bicubic", align_corners=True)
-        moved = F.grid_sample(seen, still + dense.movedim(1, 3), align_corners=False)
+        dense = F.interpolate(bend, size=_SIZE, mode="bicubic", align_corners=True)
+        moved = F.grid_sample(seen, begin + dense.movedim(1, 3), align_corners=False)
         pair = [F.avg_pool2d(x, blur, 1, blur // 2) for x in (moved, wanted)]
-        bending = sum(field.diff(dim=axis).square().mean() for axis in (2, 3))
+        bending = sum(bend.diff(dim=axis).square().mean() for axis in (2, 3))
         loss = 1 - alike(pair[0], pair[1], counts).mean() + _STIFF * 100 * bending
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    dense = F.interpolate(field.detach(), size=side, mode="bicubic", align_corners=True)
-    return np.ascontiguousarray(dense[0].movedim(0, 2).numpy() * side / 2)
+    still, begin = (
+        F.affine_grid(x[None], [1, 1, side, side], align_corners=False)[0]
+        for x in (torch.eye(2, 3), place)
+    )
+    dense = F.interpolate(bend.detach(), size=side, mode="bicubic", align_corners=True)
+    field = begin - still + dense[0].movedim(0, 2)
+    return np.ascontiguousarray(field.numpy() * side / 2)
 
 
 def _grey_levels(picture: Picture) -> npt.NDArray[np.uint8]:

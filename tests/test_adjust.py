@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from reenact import adjust as adjusting
 from reenact import carry
 from reenact.adjust import adjust, bank, face_weight, fit, prepare, watched
-from reenact.avatar import Avatar, load_avatar, save_avatar
+from reenact.avatar import Avatar, load_avatar, save_avatar, starter_avatars
 from reenact.checkpoint import fingerprint, load_checkpoint
 from reenact.delta import size
 from reenact.hybrid import Puppeteer
@@ -80,13 +80,38 @@ def test_a_guide_is_laid_over_a_face_that_lies_elsewhere() -> None:
     weight, guide = face_weight(SIDE), tensor(a_face())
     portrait = tensor(a_face((10, -8), tint=0.2))
     stranger = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1)) - 0.5
-    scores, shifts = carry.placed(torch.cat([stranger, guide]), portrait, weight)
+    both = torch.cat([stranger, guide])
+    places = carry.placed(both, portrait, weight)
+    scores = carry.likenesses(both, portrait, weight, places)
     assert scores[1] > scores[0] + 0.3
-    assert (shifts[1] * SIDE).tolist() == pytest.approx([10, -8], abs=1.5)
-    field = carry.laid_over(guide, portrait, weight, shifts[1])
+    assert (-places[1, :, 2] * SIDE / 2).tolist() == pytest.approx([10, -8], abs=1.5)
+    field = carry.laid_over(guide, portrait, weight, places[1])
     assert np.median(field[50:80, 60:90], axis=(0, 1)) == pytest.approx((-10, 8), abs=1.5)
-    still = carry.laid_over(guide, tensor(a_face(tint=0.2)), weight, torch.zeros(2))
+    still = carry.laid_over(guide, tensor(a_face(tint=0.2)), weight, torch.eye(2, 3))
     assert np.abs(still[50:90, 45:85]).max() < 1.5
+
+
+def test_eyes_go_over_eyes_wherever_they_are() -> None:
+    ada = load_avatar(starter_avatars()["ada"]).thumbnail
+    guide = tensor(ada / np.float32(127.5) - 1)
+    side = ada.shape[0]
+    matrix = cv2.getRotationMatrix2D((side / 2, side / 2), 15, 0.8) + [[0, 0, 20], [0, 0, 12]]
+    turned = cv2.warpAffine(ada, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
+    portrait = tensor(turned / np.float32(127.5) - 1)
+    left, right = (np.append((point + 1) * side / 2, 1) for point in carry.eyes(guide).numpy())
+    found = (carry.eyes(portrait).numpy() + 1) * side / 2
+    np.testing.assert_allclose(found, [matrix @ left, matrix @ right], atol=0.02 * side)
+    (place,) = carry.placed(guide, portrait, face_weight(side))
+    field = carry.laid_over(guide, portrait, face_weight(side), place)
+    over = carry.warp(ada.astype(np.float32), field)
+    face = (face_weight(side, 0.7)[0, 0].numpy() > 0.5) & (turned.sum(2) > 0)
+    assert (
+        np.abs(over - turned)[face].mean() < 0.3 * np.abs(ada.astype(float) - turned)[face].mean()
+    )
+
+
+def test_where_no_eyes_are_seen_none_are_made_up() -> None:
+    assert carry.eyes(torch.zeros(1, 3, 64, 64)) is None
 
 
 def test_the_bank_follows_the_names_of_the_model() -> None:
@@ -151,23 +176,27 @@ def test_a_portrait_is_learned_and_its_own_motion_taken_off(
     torch.testing.assert_close(goals.pictures[0], tensor(portrait / np.float32(127.5) - 1)[0])
 
 
-@pytest.mark.parametrize(("gains", "steps"), [(0.0, 60), (0.5, 300)])
-def test_it_stops_when_the_gain_is_flat(
-    puppeteer: Puppeteer, monkeypatch: pytest.MonkeyPatch, gains: float, steps: int
+@pytest.mark.parametrize(("seconds", "steps"), [(1e9, 40), (1e-9, 1)])
+def test_it_ends_after_its_steps_or_its_time(
+    puppeteer: Puppeteer, monkeypatch: pytest.MonkeyPatch, seconds: float, steps: int
 ) -> None:
-    taken: list[float] = []
+    moves: list[float] = []
 
     def loss(latent: Any, *_: object) -> tuple[Any, Any]:
-        taken.append((1 - gains) ** (len(taken) // 20))
-        return taken[-1] + 0 * latent.sum(), torch.zeros(3, 3, 32, 32)
+        moves.append(float(latent.detach()[0, 0, 0]))
+        return latent.sum(), torch.zeros(3, 3, 32, 32)
 
     monkeypatch.setattr(adjusting, "step_loss", loss)
+    monkeypatch.setattr(adjusting, "STEPS", 40)
+    monkeypatch.setattr(adjusting, "_SECONDS", seconds)
     flat = torch.zeros(5, 3, 32, 32)
     weight = face_weight(32).expand(5, -1, -1, -1)
     goals = adjusting.Goals(torch.zeros(5, 8), flat, weight, torch.zeros(1, 8, 16))
     latent = torch.zeros(1, 8, 16, requires_grad=True)
     fit(latent, LowRank(puppeteer.generator), goals, puppeteer, lambda report: None)
-    assert len(taken) == steps
+    assert len(moves) == steps
+    strides = np.abs(np.diff(moves))
+    assert len(strides) == 0 or strides[-1] < 0.1 * strides[0]
 
 
 def test_progress_writes_a_picture(tmp_path: Path) -> None:
