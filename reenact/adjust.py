@@ -67,6 +67,9 @@ _GESTURES: tuple[dict[str, float], ...] = (
 """What sampled motions seldom show alone, in standard deviations."""
 _USUAL = 2.0  # standard deviations: drivers of the bank do no more
 _INNER = 0.8  # of the face's size: brows, eyes, nose and mouth, but little hair
+_TRIED = 2  # guides are tried with every second driver
+_ALIKE = 0.25  # what a guide's likeness counts beside the error of the motion it gives
+_AROUND = 0.3  # what the rest of it counts beside eyes and mouth where a guide is laid over it
 _FACE = (0.5, 0.55, 0.5, 0.65)  # centre (x, y) and half axes (of half a side) of a face in its crop
 
 
@@ -149,6 +152,40 @@ def adjust(
     )
 
 
+@dataclass(frozen=True)
+class Guide:
+    """A face that the generator knows, laid over a portrait f32 [1,3,R,R] in its motion `own` [1, M].
+
+    `identity` f32 [1, rows, w_dim]: its W+; `field` f32 [R,R,2] lays it over (`reenact.carry`);
+    `lively` f32 [R,R]: the portrait's eyes and mouth; `alike` -1..1: how well it lies over it.
+    """
+
+    identity: Tensor
+    field: carry.Picture
+    portrait: Tensor
+    own: Tensor
+    lively: carry.Picture
+    alike: float
+
+    def error(self, codes: Tensor, model: Puppeteer) -> float:
+        """How far, squared, from motions [K, M] that is what is encoded after carrying to them."""
+        moved = torch.cat([self.carry(code, model)[0] for code in codes])
+        return float((model.motion(_seen(moved, model)) - codes).square().mean())
+
+    def carry(self, code: Tensor, model: Puppeteer) -> tuple[Tensor, Tensor]:
+        """The portrait [1,3,R,R] carried to motion [M], and what its pixels count beyond the usual."""
+        way = [
+            carry.warp(picture, self.field)
+            for picture in guide_way(self.identity, self.own, code, model)
+        ]
+        moved, new = (
+            torch.from_numpy(x).movedim(2, 0)[None]
+            for x in carry.carry(_array(self.portrait), way, self.lively)
+        )
+        change = torch.from_numpy(np.abs(way[-1] - way[0]).max(axis=2))[None, None]
+        return moved, _NEW_COUNTS * new + _MOVED_COUNTS * change
+
+
 @torch.no_grad()
 def prepare(
     portrait_crop: Image, avatar: Avatar, model: Puppeteer, drivers: npt.NDArray[np.float32]
@@ -157,19 +194,14 @@ def prepare(
     portrait = torch.from_numpy(portrait_crop.copy()).movedim(2, 0)[None].float() / 127.5 - 1
     face = face_weight(portrait.shape[-1])
     own = model.motion(_seen(portrait, model))
-    motion = torch.cat([own, model.deform_head.rest[None], torch.from_numpy(drivers)])
-    guide, field = choose_guide(known_faces(avatar), own, portrait, model)
-    pictures, counts = [portrait], [torch.zeros_like(face)]
-    for code in motion[1:]:
-        way = [carry.warp(picture, field) for picture in guide_way(guide, own, code, model)]
-        moved, new = (
-            torch.from_numpy(x).movedim(2, 0)[None] for x in carry.carry(_array(portrait), way)
-        )
-        pictures.append(moved)
-        change = torch.from_numpy(np.abs(way[-1] - way[0]).max(axis=2))[None, None]
-        counts.append(_NEW_COUNTS * new + _MOVED_COUNTS * change)
+    codes = torch.from_numpy(drivers)
+    guide = choose_guide(known_faces(avatar), own, portrait, codes[::_TRIED], model)
+    motion = torch.cat([own, model.deform_head.rest[None], codes])
+    carried = [guide.carry(code, model) for code in motion[1:]]
+    pictures = [portrait, *(picture for picture, _ in carried)]
+    counts = [torch.zeros_like(face), *(count for _, count in carried)]
     weight = _WALL + face * (_FACE_COUNTS + torch.cat(counts))
-    return Goals(motion, torch.cat(pictures), weight, guide)
+    return Goals(motion, torch.cat(pictures), weight, guide.identity)
 
 
 def guide_way(guide: Tensor, start: Tensor, end: Tensor, model: Puppeteer) -> list[carry.Picture]:
@@ -188,22 +220,28 @@ def known_faces(avatar: Avatar) -> Tensor:
 
 
 def choose_guide(
-    faces: Tensor, motion: Tensor, portrait: Tensor, model: Puppeteer
-) -> tuple[Tensor, carry.Picture]:
-    """The face whose features, in the portrait's motion [1, M], lie most as the portrait's do.
+    faces: Tensor, motion: Tensor, portrait: Tensor, codes: Tensor, model: Puppeteer
+) -> Guide:
+    """The face [n, rows, w_dim] that leads a portrait in motion [1, M] best to the motions [K, M].
 
-    It must also be one that the generator can move: what is encoded from it is that motion.
-    Returns its W+ [1, rows, w_dim] and the field that lays it over the portrait.
+    What is encoded from the portrait carried along must be that motion, and the guide's features,
+    laid over the portrait's, must lie as these do.
     """
-    styles = model.styles(faces, model.deform_head(motion).expand(len(faces), -1))
-    drawn, inner = model.render(styles), face_weight(portrait.shape[-1], _INNER)
-    places = carry.placed(drawn, portrait, inner)
-    scores = carry.likenesses(drawn, portrait, inner, places)
-    off = (model.motion(_seen(drawn, model)) - motion).square().mean(1)
-    best = int((scores - off).argmax())
-    with torch.enable_grad():
-        field = carry.laid_over(drawn[best : best + 1], portrait, inner, places[best])
-    return faces[best : best + 1], field
+    guides = laid_over(faces, motion, portrait, model)
+    return min(guides, key=lambda guide: guide.error(codes, model) - _ALIKE * guide.alike)
+
+
+def laid_over(faces: Tensor, motion: Tensor, portrait: Tensor, model: Puppeteer) -> list[Guide]:
+    """Faces [n, rows, w_dim], drawn in the portrait's motion [1, M], laid over it."""
+    drawn = model.render(model.styles(faces, model.deform_head(motion).expand(len(faces), -1)))
+    inner, lively = face_weight(portrait.shape[-1], _INNER), carry.eyes_and_mouth(portrait)
+    counts = _AROUND * inner + torch.from_numpy(lively)
+    guides = []
+    for face, guide, place in zip(faces, drawn, carry.placed(drawn, portrait, inner), strict=True):
+        with torch.enable_grad():
+            field, alike = carry.laid_over(guide[None], portrait, counts, place)
+        guides.append(Guide(face[None], field, portrait, motion, lively, alike))
+    return guides
 
 
 def face_weight(side: int, share: float = 1.0) -> Tensor:
@@ -271,7 +309,7 @@ def watched(picture: Path | None = None) -> Iterator[Listener]:
     """A listener that shows a bar and, in a file (.png or .jpg), portrait | now | driven."""
     columns = (TextColumn("adjusting"), BarColumn(), TextColumn("{task.fields[what]}"))
     with Progress(*columns, TimeElapsedColumn()) as bar:
-        task = bar.add_task("", total=STEPS, what="carrying the portrait along with the drivers")
+        task = bar.add_task("", total=STEPS, what="looking for a face to move by")
 
         def listen(report: Report) -> None:
             what = f"step {report.step} of {STEPS} at most, face {report.psnr:.1f} dB"

@@ -36,6 +36,10 @@ _REACH = 0.06  # of the side: how far from a face's mean its features are taken 
 _EDGE = 1 / 128  # of the side: edges that are off by less are no difference
 _COARSE = 1 / 16  # of the side: colours and light are wider than that, features finer
 _SAME, _OTHER = 0.15, 0.4  # in -1..1: from where to where carried and drawn guide are different
+_LIVELY = 5.0  # what that difference counts around eyes and mouth
+_BROAD, _HIGH = 0.5, 0.35  # half axes of an eye's surroundings, in distances between the eyes
+_MOUTH = 1.05  # from between the eyes down to the mouth
+_USUAL_EYES = ((-0.25, -0.06), (0.25, -0.06))  # of a face in its window
 
 
 def warp(picture: Picture, field: Picture) -> Picture:
@@ -55,10 +59,11 @@ def flow(before: Picture, after: Picture) -> Picture:
     return np.asarray(found, np.float32)
 
 
-def carry(portrait: Picture, way: Sequence[Picture]) -> tuple[Picture, Picture]:
+def carry(portrait: Picture, way: Sequence[Picture], lively: Picture) -> tuple[Picture, Picture]:
     """The portrait after the motion that leads the guide from the first picture to the last.
 
-    Also what of it is new, and so the guide's: f32 [S,S,1] in 0..1.
+    Also what of it is new, and so the guide's: f32 [S,S,1] in 0..1. `lively` f32 [S,S,1], as from
+    `eyes_and_mouth`: where lids, gaze and lips are the guide's as soon as they change.
     """
     before, after = way[0], way[-1]
     field = np.zeros((*before.shape[:2], 2), np.float32)
@@ -66,6 +71,7 @@ def carry(portrait: Picture, way: Sequence[Picture]) -> tuple[Picture, Picture]:
         step = flow(earlier, later)
         field = step + warp(field, step)
     wrong = np.abs(_blurred(warp(before, field) - after, _EDGE * len(portrait))).max(axis=2)
+    wrong = wrong * (1 + (_LIVELY - 1) * warp(lively, field))
     new = _blurred(((wrong - _SAME) / (_OTHER - _SAME)).clip(0, 1), 1.5)[..., None]
     colours = warp(_blurred(portrait - before, _COARSE * len(portrait)), field)
     moved: Picture = (1 - new) * warp(portrait, field) + new * (after + colours)
@@ -122,6 +128,21 @@ def eyes_on_eyes(guide: Tensor, portrait: Tensor) -> Tensor:
     return torch.tensor([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
+def eyes_and_mouth(face: Tensor) -> Picture:
+    """Soft ellipses around eyes and mouth of a face [1,3,S,S] in its window: f32 [S,S] in 0..1."""
+    found = eyes(face)
+    left, right = (complex(*p) for p in (_USUAL_EYES if found is None else found.tolist()))
+    line, side = right - left, face.shape[-1]
+    mouth = (left + right) / 2 + 1j * _MOUTH * line
+    x, y = np.meshgrid(*[np.linspace(-1, 1, side, dtype=np.float32)] * 2)
+    around = np.zeros((side, side), np.float32)
+    for centre, large in ((left, 1.0), (right, 1.0), (mouth, 1.3)):
+        place = (x + 1j * y - centre) / (line * large)
+        distance = (place.real / _BROAD) ** 2 + (place.imag / _HIGH) ** 2
+        around = np.maximum(around, np.exp(-(distance**2)))
+    return around
+
+
 def placed(guides: Tensor, portrait: Tensor, weight: Tensor) -> Tensor:
     """The similarities [n,2,3] that lay guides best over a portrait, from its places in -1..1 to theirs.
 
@@ -151,15 +172,6 @@ def shifted(guides: Tensor, portrait: Tensor, weight: Tensor) -> Tensor:
     return still
 
 
-def likenesses(guides: Tensor, portrait: Tensor, weight: Tensor, places: Tensor) -> Tensor:
-    """How much the features of guides [n,3,S,S], laid at `places` [n,2,3], are the portrait's: -1..1 [n]."""
-    small = [F.interpolate(x, size=_SIZE, mode="area") for x in (guides, portrait, weight)]
-    grid = F.affine_grid(places, [len(guides), 1, _SIZE, _SIZE], align_corners=False)
-    seen = F.grid_sample(features(small[0]), grid, align_corners=False)
-    counts = F.grid_sample(small[2].expand(len(guides), -1, -1, -1), grid, align_corners=False)
-    return alike(seen, features(small[1]), counts)
-
-
 def alike(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
     """Weighted correlation of features [N,1,S,S], -1..1: [N]."""
 
@@ -169,16 +181,18 @@ def alike(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
     return total(first * second) / (total(first**2) * total(second**2)).sqrt().clamp_min(1e-6)
 
 
-def laid_over(guide: Tensor, portrait: Tensor, weight: Tensor, place: Tensor) -> Picture:
-    """The smooth field that lays a guide's features over a portrait's: f32 [S,S,2], px.
+def laid_over(
+    guide: Tensor, portrait: Tensor, weight: Tensor, place: Tensor
+) -> tuple[Picture, float]:
+    """The smooth field that lays a guide's features over a portrait's, f32 [S,S,2], px; and how `alike` they are then.
 
-    Arguments as for `placed`; `place` [2,3] is what to begin with.
+    Guide and portrait as for `placed`, `weight` f32 [1,1,S,S] what the portrait's pixels count,
+    `place` [2,3] what to begin with.
     """
     side = guide.shape[-1]
     small = [F.interpolate(x, size=_SIZE, mode="area") for x in (guide, portrait, weight)]
     wanted, seen = features(small[1]), features(small[0])
     begin = F.affine_grid(place[None], [1, 1, _SIZE, _SIZE], align_corners=False)
-    counts = F.grid_sample(small[2], begin, align_corners=False)
     bend = torch.zeros(1, 2, _GRID, _GRID, requires_grad=True)
     optimizer = torch.optim.Adam([bend], 0.01)
     for step in range(_STEPS):
@@ -187,7 +201,8 @@ def laid_over(guide: Tensor, portrait: Tensor, weight: Tensor, place: Tensor) ->
         moved = F.grid_sample(seen, begin + dense.movedim(1, 3), align_corners=False)
         pair = [F.avg_pool2d(x, blur, 1, blur // 2) for x in (moved, wanted)]
         bending = sum(bend.diff(dim=axis).square().mean() for axis in (2, 3))
-        loss = 1 - alike(pair[0], pair[1], counts).mean() + _STIFF * 100 * bending
+        same = alike(pair[0], pair[1], small[2]).mean()
+        loss = 1 - same + _STIFF * 100 * bending
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -197,7 +212,7 @@ def laid_over(guide: Tensor, portrait: Tensor, weight: Tensor, place: Tensor) ->
     )
     dense = F.interpolate(bend.detach(), size=side, mode="bicubic", align_corners=True)
     field = begin - still + dense[0].movedim(0, 2)
-    return np.ascontiguousarray(field.numpy() * side / 2)
+    return np.ascontiguousarray(field.numpy() * side / 2), float(same.detach())
 
 
 def _grey_levels(picture: Picture) -> npt.NDArray[np.uint8]:
