@@ -49,6 +49,7 @@ _ON_THE_WAY = 4  # steps in which a guide's motion is followed
 _CYCLE = 0.1
 _WALL, _FACE_COUNTS = 0.3, 2.0  # what pixels count
 _NEW_COUNTS, _MOVED_COUNTS = 4.0, 2.0  # new: a lid, an open mouth; moved: where the guide changes
+_LIVELY_COUNTS = 4.0  # around eyes and mouth
 _GESTURES: tuple[dict[str, float], ...] = (
     {"JawDrop": 3.5},
     {"JawDrop": 1.5, "lowerLipDown": 1.5},
@@ -66,6 +67,7 @@ _GESTURES: tuple[dict[str, float], ...] = (
 )
 """What sampled motions seldom show alone, in standard deviations."""
 _USUAL = 2.0  # standard deviations: drivers of the bank do no more
+_WIDE = 1.4  # of the face's size: wherever it turns
 _INNER = 0.8  # of the face's size: brows, eyes, nose and mouth, but little hair
 _TRIED = 2  # guides are tried with every second driver
 _ALIKE = 0.25  # what a guide's likeness counts beside the error of the motion it gives
@@ -178,12 +180,11 @@ class Guide:
             carry.warp(picture, self.field)
             for picture in guide_way(self.identity, self.own, code, model)
         ]
-        moved, new = (
-            torch.from_numpy(x).movedim(2, 0)[None]
-            for x in carry.carry(_array(self.portrait), way, self.lively)
-        )
-        change = torch.from_numpy(np.abs(way[-1] - way[0]).max(axis=2))[None, None]
-        return moved, _NEW_COUNTS * new + _MOVED_COUNTS * change
+        moved, new, lively = carry.carry(_array(self.portrait), way, self.lively)
+        change = np.abs(way[-1] - way[0]).max(axis=2)
+        counts = _NEW_COUNTS * new[..., 0] + _MOVED_COUNTS * change + _LIVELY_COUNTS * lively
+        picture = torch.from_numpy(moved).movedim(2, 0)[None]
+        return picture, torch.from_numpy(counts)[None, None]
 
 
 @torch.no_grad()
@@ -192,15 +193,16 @@ def prepare(
 ) -> Goals:
     """Choose a guide, lay it over the portrait, and carry the portrait along with its motion."""
     portrait = torch.from_numpy(portrait_crop.copy()).movedim(2, 0)[None].float() / 127.5 - 1
-    face = face_weight(portrait.shape[-1])
+    face, wide = (face_weight(portrait.shape[-1], share) for share in (1.0, _WIDE))
     own = model.motion(_seen(portrait, model))
     codes = torch.from_numpy(drivers)
     guide = choose_guide(known_faces(avatar), own, portrait, codes[::_TRIED], model)
     motion = torch.cat([own, model.deform_head.rest[None], codes])
     carried = [guide.carry(code, model) for code in motion[1:]]
     pictures = [portrait, *(picture for picture, _ in carried)]
-    counts = [torch.zeros_like(face), *(count for _, count in carried)]
-    weight = _WALL + face * (_FACE_COUNTS + torch.cat(counts))
+    still = torch.from_numpy(_LIVELY_COUNTS * guide.lively)[None, None]
+    counts = torch.cat([still, *(count for _, count in carried)])
+    weight = _WALL + _FACE_COUNTS * face + wide * counts
     return Goals(motion, torch.cat(pictures), weight, guide.identity)
 
 

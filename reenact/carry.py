@@ -59,11 +59,13 @@ def flow(before: Picture, after: Picture) -> Picture:
     return np.asarray(found, np.float32)
 
 
-def carry(portrait: Picture, way: Sequence[Picture], lively: Picture) -> tuple[Picture, Picture]:
+def carry(
+    portrait: Picture, way: Sequence[Picture], lively: Picture
+) -> tuple[Picture, Picture, Picture]:
     """The portrait after the motion that leads the guide from the first picture to the last.
 
-    Also what of it is new, and so the guide's: f32 [S,S,1] in 0..1. `lively` f32 [S,S,1], as from
-    `eyes_and_mouth`: where lids, gaze and lips are the guide's as soon as they change.
+    Also what of it is new, and so the guide's: f32 [S,S,1] in 0..1; and `lively`, carried. That is
+    f32 [S,S], as from `eyes_and_mouth`: where lids, gaze and lips are the guide's as soon as they change.
     """
     before, after = way[0], way[-1]
     field = np.zeros((*before.shape[:2], 2), np.float32)
@@ -71,11 +73,12 @@ def carry(portrait: Picture, way: Sequence[Picture], lively: Picture) -> tuple[P
         step = flow(earlier, later)
         field = step + warp(field, step)
     wrong = np.abs(_blurred(warp(before, field) - after, _EDGE * len(portrait))).max(axis=2)
-    wrong = wrong * (1 + (_LIVELY - 1) * warp(lively, field))
+    lively = warp(lively, field)
+    wrong = wrong * (1 + (_LIVELY - 1) * lively)
     new = _blurred(((wrong - _SAME) / (_OTHER - _SAME)).clip(0, 1), 1.5)[..., None]
     colours = warp(_blurred(portrait - before, _COARSE * len(portrait)), field)
     moved: Picture = (1 - new) * warp(portrait, field) + new * (after + colours)
-    return moved.clip(-1, 1), new
+    return moved.clip(-1, 1), new, lively
 
 
 def features(pictures: Tensor) -> Tensor:

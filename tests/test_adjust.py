@@ -62,7 +62,7 @@ def test_a_flow_says_where_things_were() -> None:
 def test_a_portrait_goes_where_the_guide_goes_and_the_wall_stays() -> None:
     portrait = a_face(tint=0.3)
     portrait[60:64, 50:54] = -0.9  # a mole, which the guide has not
-    moved, _ = carry.carry(portrait, [a_face((k, 0)) for k in (0, 3, 5)], NOWHERE)
+    moved, _, _ = carry.carry(portrait, [a_face((k, 0)) for k in (0, 3, 5)], NOWHERE)
     assert moved[61, 56, 1] < -0.4 and moved[61, 51, 1] > -0.2
     wall = np.abs(moved - portrait)[:, :16]
     assert wall.mean() < 0.02
@@ -70,7 +70,7 @@ def test_a_portrait_goes_where_the_guide_goes_and_the_wall_stays() -> None:
 
 def test_what_opens_comes_from_the_guide_in_the_portraits_colours() -> None:
     portrait = a_face(tint=0.3)
-    moved, new = carry.carry(portrait, [a_face(), a_face(mouth=14)], NOWHERE)
+    moved, new, _ = carry.carry(portrait, [a_face(), a_face(mouth=14)], NOWHERE)
     mouth = slice(84, 100), slice(60, 69)
     assert moved[mouth].mean() < portrait[mouth].mean() - 0.3
     assert new[mouth].mean() > 0.1 and new[:50].max() < 0.05
@@ -82,7 +82,7 @@ def test_around_eyes_and_mouth_the_least_change_is_the_guides() -> None:
     lively = carry.eyes_and_mouth(tensor(a_face()))
     assert lively.shape == (SIDE, SIDE) and lively.max() <= 1 and lively[:20].max() < 0.1
     way = [a_face(), a_face(mouth=5)]
-    (still, unmoved), (moved, new) = (
+    (still, unmoved, _), (moved, new, _) = (
         carry.carry(a_face(tint=0.3), way, where) for where in (NOWHERE, np.ones_like(NOWHERE))
     )
     mouth = slice(84, 100), slice(54, 75)
