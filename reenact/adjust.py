@@ -311,11 +311,11 @@ def watched(picture: Path | None = None) -> Iterator[Listener]:
     """A listener that shows a bar and, in a file (.png or .jpg), portrait | now | driven."""
     columns = (TextColumn("adjusting"), BarColumn(), TextColumn("{task.fields[what]}"))
     with Progress(*columns, TimeElapsedColumn()) as bar:
-        task = bar.add_task("", total=STEPS, what="looking for a face to move by")
+        task = bar.add_task("", total=None, what="looking for a face to move by")  # it pulses
 
         def listen(report: Report) -> None:
             what = f"step {report.step} of {STEPS} at most, face {report.psnr:.1f} dB"
-            bar.update(task, completed=report.step, what=what)
+            bar.update(task, total=STEPS, completed=report.step, what=what)
             if picture is not None:
                 cv2.imwrite(str(picture), report.picture[..., ::-1])
 
