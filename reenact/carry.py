@@ -3,8 +3,9 @@
 A guide, a face that the generator knows well, is drawn on the way from the portrait's own pose to
 another. Where its pixels went, step by step (dense inverse search, Kroeger et al. 2016), says where
 the portrait's would go. What the motion uncovers, an open mouth or a closed lid, comes from the guide in the
-portrait's colours, and around eyes and mouth whatever a flow does not explain. Pictures are f32 [S,S,3] in -1..1, fields f32 [S,S,2] say where, px from here, a
-pixel of the result looks (x, y).
+portrait's colours, and around eyes and mouth whatever a flow does not explain.
+
+Pictures are f32 [S,S,3] in -1..1, fields f32 [S,S,2] say where, px from here, a pixel of the result looks (x, y).
 """
 
 import cmath
