@@ -20,7 +20,7 @@ import numpy.typing as npt
 from reenact.errors import UserError
 from reenact.spaces import Dims, Layer, layers
 
-RANK = 8
+RANK = 32
 
 Numbers = npt.NDArray[np.float32]
 
