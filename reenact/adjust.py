@@ -46,10 +46,10 @@ _SECONDS = 240.0  # of processor time for each thread: the end on a slow machine
 _DRIVEN = 2  # drivers beside the portrait in each step
 _LATENT_RATE, _WEIGHT_RATE = 0.03, 0.009
 _ON_THE_WAY = 4  # steps in which a guide's motion is followed
-_CYCLE = 0.1
+_CYCLE = 0.5
 _WALL, _FACE_COUNTS = 0.3, 2.0  # what pixels count
 _NEW_COUNTS, _MOVED_COUNTS = 4.0, 2.0  # new: a lid, an open mouth; moved: where the guide changes
-_LIVELY_COUNTS = 4.0  # around eyes and mouth
+_LIVELY_COUNTS = 7.0  # around eyes and mouth
 _GESTURES: tuple[dict[str, float], ...] = (
     {"JawDrop": 3.5},
     {"JawDrop": 1.5, "lowerLipDown": 1.5},
@@ -236,10 +236,13 @@ def choose_guide(
 def laid_over(faces: Tensor, motion: Tensor, portrait: Tensor, model: Puppeteer) -> list[Guide]:
     """Faces [n, rows, w_dim], drawn in the portrait's motion [1, M], laid over it."""
     drawn = model.render(model.styles(faces, model.deform_head(motion).expand(len(faces), -1)))
-    inner, lively = face_weight(portrait.shape[-1], _INNER), carry.eyes_and_mouth(portrait)
+    side = portrait.shape[-1]
+    inner = face_weight(side, _INNER)
+    places, features = carry.placed(drawn, portrait, inner)
+    lively = carry.eyes_and_mouth(features, side)
     counts = _AROUND * inner + torch.from_numpy(lively)
     guides = []
-    for face, guide, place in zip(faces, drawn, carry.placed(drawn, portrait, inner), strict=True):
+    for face, guide, place in zip(faces, drawn, places, strict=True):
         with torch.enable_grad():
             field, alike = carry.laid_over(guide[None], portrait, counts, place)
         guides.append(Guide(face[None], field, portrait, motion, lively, alike))
@@ -289,8 +292,8 @@ def step_loss(
     styles = model.styles(latent.expand(len(which), -1, -1), model.deform_head(motion))
     with mixed_precision():
         drawn = tuned(styles).float()
-        encoded = model.motion(_seen(drawn[-1:], model)).float()
-    loss = _CYCLE * F.smooth_l1_loss(encoded, motion[-1:])
+        encoded = model.motion(_seen(drawn[1:], model)).float()
+    loss = _CYCLE * F.smooth_l1_loss(encoded, motion[1:])
     for shrink in (1, 4, 8):
         seen, asked, weight = (F.avg_pool2d(x, shrink) for x in (drawn, wanted, counts))
         loss = loss + losses.pixel(seen, asked, weight) + losses.edge(seen, asked, weight)

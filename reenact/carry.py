@@ -39,7 +39,9 @@ _COARSE = 1 / 16  # of the side: colours and light are wider than that, features
 _SAME, _OTHER = 0.15, 0.4  # in -1..1: from where to where carried and drawn guide are different
 _LIVELY = 5.0  # what that difference counts around eyes and mouth
 _BROAD, _HIGH = 0.5, 0.35  # half axes of an eye's surroundings, in distances between the eyes
-_MOUTH = 1.05  # from between the eyes down to the mouth
+_MOUTH = 1.05  # from between the eyes down to the mouth, if the face is not turned
+_MOUTH_SIZE = 1.3  # of a mouth's surroundings, as those of an eye are 1
+_NEAR = 0.5  # what it counts, squared, how far from there a mouth is
 _USUAL_EYES = ((-0.25, -0.06), (0.25, -0.06))  # of a face in its window
 
 
@@ -132,32 +134,55 @@ def eyes_on_eyes(guide: Tensor, portrait: Tensor) -> Tensor:
     return torch.tensor([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
-def eyes_and_mouth(face: Tensor) -> Picture:
-    """Soft ellipses around eyes and mouth of a face [1,3,S,S] in its window: f32 [S,S] in 0..1."""
-    found = eyes(face)
-    left, right = (complex(*p) for p in (_USUAL_EYES if found is None else found.tolist()))
-    line, side = right - left, face.shape[-1]
-    mouth = (left + right) / 2 + 1j * _MOUTH * line
-    x, y = np.meshgrid(*[np.linspace(-1, 1, side, dtype=np.float32)] * 2)
-    around = np.zeros((side, side), np.float32)
-    for centre, large in ((left, 1.0), (right, 1.0), (mouth, 1.3)):
-        place = (x + 1j * y - centre) / (line * large)
-        distance = (place.real / _BROAD) ** 2 + (place.imag / _HIGH) ** 2
-        around = np.maximum(around, np.exp(-(distance**2)))
-    return around
+def placed(guides: Tensor, portrait: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """How guides are laid over a portrait: [n,2,3], from its places in -1..1 to theirs; its eyes and mouth [3,2].
 
-
-def placed(guides: Tensor, portrait: Tensor, weight: Tensor) -> Tensor:
-    """The similarities [n,2,3] that lay guides best over a portrait, from its places in -1..1 to theirs.
-
-    Eyes over eyes where both are seen, else a shift. `guides` f32 [n,3,S,S] and the portrait [1,3,S,S] in the same
-    pose, `weight` f32 [1,1,S,S]: where a guide's face is.
+    Eyes over eyes where both are seen, else shifted, and mouths over its mouth. `guides` f32 [n,3,S,S] and
+    the portrait [1,3,S,S] in the same pose, `weight` f32 [1,1,S,S]: where a guide's face is.
     """
     wanted, places = eyes(portrait), shifted(guides, portrait, weight)
     for place, guide in zip(places, guides, strict=True):
         if wanted is not None and (seen := eyes(guide[None])) is not None:
             place.copy_(eyes_on_eyes(seen, wanted))
-    return places
+    pair = torch.tensor(_USUAL_EYES) if wanted is None else wanted
+    mouth = mouth_below(pair, guides, portrait, places)
+    theirs = _with_one(torch.cat([pair, _below(pair)[None]])) @ places.mT
+    mine = _with_one(torch.cat([pair, mouth[None]]))
+    return torch.linalg.solve(mine, theirs).mT, torch.cat([pair, mouth[None]])
+
+
+def mouth_below(pair: Tensor, guides: Tensor, portrait: Tensor, places: Tensor) -> Tensor:
+    """Where below the eyes [2,2] a portrait [1,3,S,S] looks most as guides [n,3,S,S] do around their mouths: [2].
+
+    Turned, a face's eyes stand closer together, so that their distance alone does not say where. All guides
+    are asked, laid over it by `places` [n,2,3].
+    """
+    small = [F.interpolate(x, size=_SIZE, mode="area") for x in (guides, portrait)]
+    grid = F.affine_grid(places, [len(places), 1, _SIZE, _SIZE], align_corners=False)
+    mouths = F.grid_sample(features(small[0]), grid, align_corners=False)
+    right = pair[1] - pair[0]
+    steps = torch.cartesian_prod(torch.linspace(-0.2, 0.2, 9), torch.linspace(-0.2, 0.5, 29))
+    shifts = steps @ torch.stack([right, _turned(right)])
+    moves = torch.cat([torch.eye(2).expand(len(shifts), -1, -1), shifts[:, :, None]], dim=2)
+    grid = F.affine_grid(moves, [len(moves), 1, _SIZE, _SIZE], align_corners=False)
+    there = F.grid_sample(
+        features(small[1]).expand(len(moves), -1, -1, -1), grid, align_corners=False
+    )
+    counts = torch.from_numpy(_ellipse(_SIZE, _below(pair), _MOUTH_SIZE * right))[None, None]
+    score = sum(alike(mouth[None], there, counts) for mouth in mouths) / len(mouths)
+    best = (score - _NEAR * steps.square().sum(1)).argmax()
+    return _below(pair) + shifts[best]
+
+
+def eyes_and_mouth(places: Tensor, side: int) -> Picture:
+    """Soft ellipses around eyes and mouth, (x, y) [3,2] in -1..1 as from `placed`: f32 [side,side] in 0..1."""
+    right = places[1] - places[0]
+    sizes = (1.0, 1.0, _MOUTH_SIZE)
+    ellipses = [
+        _ellipse(side, place, size * right) for place, size in zip(places, sizes, strict=True)
+    ]
+    around: Picture = np.maximum.reduce(ellipses)
+    return around
 
 
 def shifted(guides: Tensor, portrait: Tensor, weight: Tensor) -> Tensor:
@@ -217,6 +242,29 @@ def laid_over(
     dense = F.interpolate(bend.detach(), size=side, mode="bicubic", align_corners=True)
     field = begin - still + dense[0].movedim(0, 2)
     return np.ascontiguousarray(field.numpy() * side / 2), float(same.detach())
+
+
+def _turned(line: Tensor) -> Tensor:
+    """What is to the right, [2], turned to lead down."""
+    return torch.stack([-line[1], line[0]])
+
+
+def _below(pair: Tensor) -> Tensor:
+    """Where the mouth is, [2], of a face that is not turned, by its eyes [2,2]."""
+    return pair.mean(dim=0) + _MOUTH * _turned(pair[1] - pair[0])
+
+
+def _with_one(points: Tensor) -> Tensor:
+    """[n,2] -> [n,3], for affine maps."""
+    return F.pad(points, [0, 1], value=1.0)
+
+
+def _ellipse(side: int, centre: Tensor, right: Tensor) -> Picture:
+    """A soft ellipse, f32 [side,side]: `right` [2] is one distance between the eyes."""
+    x, y = np.meshgrid(*[np.linspace(-1, 1, side, dtype=np.float32)] * 2)
+    place = (x + 1j * y - complex(*centre.tolist())) / complex(*right.tolist())
+    distance = (place.real / _BROAD) ** 2 + (place.imag / _HIGH) ** 2
+    return np.asarray(np.exp(-(distance**2)), np.float32)
 
 
 def _grey_levels(picture: Picture) -> npt.NDArray[np.uint8]:

@@ -79,8 +79,6 @@ def test_what_opens_comes_from_the_guide_in_the_portraits_colours() -> None:
 
 
 def test_around_eyes_and_mouth_the_least_change_is_the_guides() -> None:
-    lively = carry.eyes_and_mouth(tensor(a_face()))
-    assert lively.shape == (SIDE, SIDE) and lively.max() <= 1 and lively[:20].max() < 0.1
     way = [a_face(), a_face(mouth=5)]
     (still, unmoved, _), (moved, new, _) = (
         carry.carry(a_face(tint=0.3), way, where) for where in (NOWHERE, np.ones_like(NOWHERE))
@@ -91,13 +89,36 @@ def test_around_eyes_and_mouth_the_least_change_is_the_guides() -> None:
     assert np.abs(moved[mouth] - wanted).mean() < np.abs(still[mouth] - wanted).mean()
 
 
-def test_the_mouth_is_looked_for_below_the_eyes() -> None:
-    ada = load_avatar(starter_avatars()["ada"]).thumbnail
-    lively = carry.eyes_and_mouth(tensor(ada / np.float32(127.5) - 1))
-    side = len(lively)
+def ada() -> Any:
+    """A face that ships, u8 [S,S,3]."""
+    return load_avatar(starter_avatars()["ada"]).thumbnail
+
+
+def test_the_lively_parts_are_eyes_and_mouth() -> None:
+    face = tensor(ada() / np.float32(127.5) - 1)
+    side = face.shape[-1]
+    _, parts = carry.placed(face, face, face_weight(side))
+    lively = carry.eyes_and_mouth(parts, side)
     rows = np.flatnonzero(lively.max(axis=1) > 0.5) / side
+    assert lively.shape == (side, side) and lively.max() <= 1
     assert 0.3 < rows.min() < 0.5 and 0.6 < rows.max() < 0.9, rows
     assert lively[:, : side // 8].max() < 0.1
+
+
+def test_the_mouth_of_a_turned_face_is_found_where_it_is() -> None:
+    narrow = np.diag([0.75, 1.0, 1.0])[:2]  # eyes stand closer together, the mouth is as far below
+    side = len(ada())
+    narrow[0, 2] = 0.125 * side
+    turned = cv2.warpAffine(ada(), narrow, (side, side), borderMode=cv2.BORDER_REPLICATE)
+    guide, portrait = (tensor(x / np.float32(127.5) - 1) for x in (ada(), turned))
+    _, parts = carry.placed(guide, guide, face_weight(side))
+    places, found = carry.placed(guide, portrait, face_weight(side))
+    squeezed = parts * torch.tensor([0.75, 1.0])
+    torch.testing.assert_close(found, squeezed, atol=0.06, rtol=0)
+    above = (found[0] + found[1]) / 2
+    assert (found[2] - above)[1] > 1.2 * torch.dist(found[1], found[0]), "lower than the eyes say"
+    theirs = places[0, :, :2] @ found[2] + places[0, :, 2]
+    torch.testing.assert_close(theirs, parts[2], atol=0.06, rtol=0)
 
 
 def test_a_guide_is_laid_over_a_face_that_lies_elsewhere() -> None:
@@ -105,7 +126,7 @@ def test_a_guide_is_laid_over_a_face_that_lies_elsewhere() -> None:
     portrait = tensor(a_face((10, -8), tint=0.2))
     stranger = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1)) - 0.5
     both = torch.cat([stranger, guide])
-    places = carry.placed(both, portrait, weight)
+    places = carry.shifted(both, portrait, weight)
     assert (-places[1, :, 2] * SIDE / 2).tolist() == pytest.approx([10, -8], abs=1.5)
     field, alike = carry.laid_over(guide, portrait, weight, places[1])
     assert alike > 0.8 > 0.3 + carry.laid_over(stranger, portrait, weight, places[0])[1]
@@ -115,21 +136,20 @@ def test_a_guide_is_laid_over_a_face_that_lies_elsewhere() -> None:
 
 
 def test_eyes_go_over_eyes_wherever_they_are() -> None:
-    ada = load_avatar(starter_avatars()["ada"]).thumbnail
-    guide = tensor(ada / np.float32(127.5) - 1)
-    side = ada.shape[0]
+    guide = tensor(ada() / np.float32(127.5) - 1)
+    side = guide.shape[-1]
     matrix = cv2.getRotationMatrix2D((side / 2, side / 2), 15, 0.8) + [[0, 0, 20], [0, 0, 12]]
-    turned = cv2.warpAffine(ada, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
+    turned = cv2.warpAffine(ada(), matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
     portrait = tensor(turned / np.float32(127.5) - 1)
     left, right = (np.append((point + 1) * side / 2, 1) for point in carry.eyes(guide).numpy())
     found = (carry.eyes(portrait).numpy() + 1) * side / 2
     np.testing.assert_allclose(found, [matrix @ left, matrix @ right], atol=0.02 * side)
-    (place,) = carry.placed(guide, portrait, face_weight(side))
+    (place,), _ = carry.placed(guide, portrait, face_weight(side))
     field, _ = carry.laid_over(guide, portrait, face_weight(side), place)
-    over = carry.warp(ada.astype(np.float32), field)
+    over = carry.warp(ada().astype(np.float32), field)
     face = (face_weight(side, 0.7)[0, 0].numpy() > 0.5) & (turned.sum(2) > 0)
     assert (
-        np.abs(over - turned)[face].mean() < 0.3 * np.abs(ada.astype(float) - turned)[face].mean()
+        np.abs(over - turned)[face].mean() < 0.3 * np.abs(ada().astype(float) - turned)[face].mean()
     )
 
 
